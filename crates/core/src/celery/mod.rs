@@ -1,0 +1,42 @@
+//! Celery's wire, protocol 2: task messages and result documents, encoded and decoded; no input or output.
+//!
+//! The rules are those of Celery 5.7 and kombu 5.7 with JSON as serializer.
+
+mod arguments;
+mod message;
+mod result;
+
+pub use arguments::{Arguments, BadArguments};
+pub use message::{Malformed, NewTask, Priority, TaskMessage};
+pub use result::{Exception, Outcome, Status, TaskResult, decode as decode_result};
+
+use serde::{Deserialize, Serialize};
+
+/// The id of a task: a UUID where we make it, any text where another producer did.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TaskId(pub String);
+
+impl TaskId {
+    /// A new id.
+    pub fn random() -> Self {
+        Self(uuid::Uuid::new_v4().to_string())
+    }
+
+    /// The id of the task of one slot of the schedule: the same for whoever names it.
+    pub fn of_slot(entry: &str, slot: chrono::DateTime<chrono::Utc>) -> Self {
+        let name = format!("{entry}@{}", slot.timestamp_millis());
+        Self(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for TaskId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,46 @@
+//! The check of errors, and when the tasks of the schedule run.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+use crate::alert::Rule;
+use crate::log::Level;
+
+/// When an app's errors are too many.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Alerts")]
+pub struct CheckSettings {
+    /// How far back the check counts an app's ERROR logs
+    #[arg(long, env = "CHECK_WINDOW", default_value = "10m", value_parser = values::duration)]
+    pub check_window: Duration,
+
+    /// How many ERROR logs within the window are still no reason for an alert
+    #[arg(long, env = "CHECK_THRESHOLD", default_value = "100")]
+    pub check_threshold: u64,
+}
+
+impl CheckSettings {
+    /// The rule that these settings make.
+    pub fn rule(&self) -> Rule {
+        Rule { level: Level::Error, threshold: self.check_threshold, window: self.check_window }
+    }
+}
+
+/// When the tasks of the schedule run.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Schedule")]
+pub struct ScheduleSettings {
+    /// How often the check for too many errors runs
+    #[arg(long, env = "CHECK_INTERVAL", default_value = "10m", value_parser = values::duration)]
+    pub check_interval: Duration,
+
+    /// The hour of the day, in TIME_ZONE, at which yesterday's summaries are made
+    #[arg(long, env = "SUMMARY_HOUR", default_value = "0", value_parser = hour)]
+    pub summary_hour: u8,
+}
+
+fn hour(text: &str) -> Result<u8, String> {
+    text.parse().ok().filter(|hour| *hour < 24).ok_or_else(|| "an hour from 0 to 23 is expected".to_owned())
+}

@@ -1,0 +1,130 @@
+//! The settings: one struct a concern, read from the command line, the environment and `.env`, in that order.
+//!
+//! A field's doc comment is its text in `--help` and in `.env.sample`. The only module that reads the environment.
+
+#![expect(clippy::doc_markdown, reason = "these comments are printed by --help as they stand")]
+
+mod broker;
+mod check;
+mod database;
+mod http;
+mod logger;
+mod sample;
+mod values;
+mod worker;
+mod zone;
+
+pub use broker::BrokerSettings;
+pub use check::{CheckSettings, ScheduleSettings};
+pub use database::DatabaseSettings;
+pub use http::HttpSettings;
+pub use logger::{LogFormat, LogSettings};
+pub use worker::WorkerSettings;
+pub use zone::ZoneSettings;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, Parser};
+
+/// Reads a program's command line and settings. What is missing or wrong ends the process with status 2 and one
+/// sentence that names it; `--help` and `--version` end it with status 0.
+pub fn parse<T: Parser + CommandFactory>() -> T {
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        exit_with(&format!(".env: {error}"));
+    }
+    T::try_parse().unwrap_or_else(|error| {
+        let about_a_setting = [ErrorKind::MissingRequiredArgument, ErrorKind::ValueValidation, ErrorKind::InvalidValue];
+        if about_a_setting.contains(&error.kind()) {
+            exit_with(&sentence(&T::command(), &error));
+        }
+        error.exit()
+    })
+}
+
+#[expect(clippy::exit, reason = "a process with wrong settings has nothing else to do")]
+fn exit_with(sentence: &str) -> ! {
+    eprintln!("{sentence}");
+    std::process::exit(2)
+}
+
+// clap's own text names the flag and prints the usage; people who set an environment look for the variable's name.
+fn sentence(command: &clap::Command, error: &clap::Error) -> String {
+    let argument = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) => argument.clone(),
+        Some(ContextValue::Strings(arguments)) => arguments.first().cloned().unwrap_or_default(),
+        _ => return error.to_string(),
+    };
+    let flag = argument.split_whitespace().next().unwrap_or_default().trim_start_matches("--");
+    let found = every_command(command)
+        .into_iter()
+        .flat_map(clap::Command::get_arguments)
+        .find(|arg| arg.get_long() == Some(flag) && arg.get_env().is_some());
+    let Some(arg) = found else { return error.to_string() };
+    let name = arg.get_env().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    if error.kind() == ErrorKind::MissingRequiredArgument {
+        return format!("{name} is not set: {help}");
+    }
+    let expected = std::error::Error::source(error).map(ToString::to_string).unwrap_or_else(|| help.clone());
+    match error.get(ContextKind::InvalidValue) {
+        Some(ContextValue::String(value)) if !arg.is_hide_env_values_set() => {
+            format!("{name} is {value:?}, but {expected}")
+        }
+        _ => format!("{name} is wrong: {expected}"),
+    }
+}
+
+fn every_command(command: &clap::Command) -> Vec<&clap::Command> {
+    let mut all = vec![command];
+    for sub in command.get_subcommands() {
+        all.extend(every_command(sub));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(flatten)]
+        zone: ZoneSettings,
+        #[command(flatten)]
+        check: CheckSettings,
+    }
+
+    fn refused(arguments: &[&str]) -> String {
+        let error = Program::try_parse_from(std::iter::once(&"program").chain(arguments)).unwrap_err();
+        sentence(&Program::command(), &error)
+    }
+
+    #[test]
+    fn a_missing_setting_is_named() {
+        let sentence = refused(&[]);
+        assert!(sentence.starts_with("DATABASE_URL is not set: "), "{sentence}");
+        assert!(sentence.contains("mysql://"), "{sentence}");
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_what_is_expected() {
+        const URL: &str = "--database-url=mysql://u@h/d";
+        let zone = refused(&[URL, "--time-zone=Mars/Base"]);
+        assert_eq!(zone, "TIME_ZONE is \"Mars/Base\", but a name such as Asia/Shanghai or UTC is expected");
+        let window = refused(&[URL, "--check-window=soon"]);
+        assert_eq!(
+            window,
+            "CHECK_WINDOW is \"soon\", but a time such as 10m, 90s or 1h, of at least one second, is expected"
+        );
+    }
+
+    #[test]
+    fn a_wrong_address_is_not_repeated_with_its_password() {
+        let sentence = refused(&["--database-url=postgres://u:hunter2@h/d"]);
+        assert!(sentence.starts_with("DATABASE_URL is wrong: "), "{sentence}");
+        assert!(!sentence.contains("hunter2"), "{sentence}");
+    }
+}

@@ -1,0 +1,38 @@
+//! How a worker works.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::values;
+
+/// The worker.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Worker")]
+pub struct WorkerSettings {
+    /// How many tasks run at the same time
+    #[arg(short = 'c', long, env = "CONCURRENCY", default_value = "2")]
+    pub concurrency: NonZeroUsize,
+
+    /// The queues to serve, the first one first, with commas between
+    #[arg(short = 'Q', long, env = "QUEUES", default_value = "celery", value_delimiter = ',', value_parser = queue)]
+    pub queues: Vec<String>,
+
+    /// How long a worker may be silent before its tasks are given to others
+    #[arg(long, env = "WORKER_TIMEOUT", default_value = "15s", value_parser = values::duration)]
+    pub worker_timeout: Duration,
+
+    /// How long running tasks may go on after SIGTERM before they are put back
+    #[arg(long, env = "GRACE", default_value = "25s", value_parser = values::duration)]
+    pub grace: Duration,
+}
+
+fn queue(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("the names of queues with commas between are expected".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}

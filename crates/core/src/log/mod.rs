@@ -1,0 +1,75 @@
+//! A log: its levels, what one is made from, and which of them a list shows.
+
+mod new;
+
+pub use new::NewLog;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::app::AppId;
+
+/// The id of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LogId(pub i64);
+
+/// How serious a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// All is well.
+    Info,
+    /// Worth a look.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl Level {
+    /// Every level, the least serious first.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warn, Self::Error];
+
+    /// Its name on the wire and in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// The level with exactly this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name)
+    }
+
+    /// The level with this name in any letter case: what the original's case-insensitive column matched in a filter.
+    pub fn from_filter(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|level| level.as_str().eq_ignore_ascii_case(name.trim_end_matches(' ')))
+    }
+}
+
+/// A stored log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Its id.
+    pub id: LogId,
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// How serious it is.
+    pub level: Level,
+    /// What happened.
+    pub message: String,
+    /// When it happened, as far as is known.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Which logs are wanted; an empty list means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    /// Only of these apps.
+    pub apps: Vec<AppId>,
+    /// Only of these levels.
+    pub levels: Vec<Level>,
+}

@@ -1,0 +1,73 @@
+//! What a log is made from: the three fields of the original's serializer.
+
+use super::Level;
+use crate::app::AppId;
+use crate::field::{self, FieldErrors, Fields};
+
+/// A log that is right and not yet stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewLog {
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// How serious it is.
+    pub level: Level,
+    /// What happened: trimmed, not blank.
+    pub message: String,
+}
+
+impl NewLog {
+    /// Checks `app`, `level` and `message`; other fields are left alone. Which apps there are is for `is_known` to say.
+    ///
+    /// # Errors
+    /// Every wrong field with its messages, in DRF's words.
+    pub fn from_fields(fields: &Fields<'_>, is_known: impl Fn(AppId) -> bool) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let level = errors.take("level", field::choice(fields.get("level"), Level::from_name));
+        let message = errors.take("message", field::text(fields.get("message"), usize::MAX));
+        let app = errors.take("app", field::key(fields.get("app"), |id| is_known(AppId(id))));
+        match (app, level, message) {
+            (Some(app), Some(level), Some(message)) => {
+                Ok(Self { app: AppId(app), level, message: message.into_owned() })
+            }
+            _ => Err(errors),
+        }
+    }
+
+    /// The app that the fields name, whether or not it exists: what has to be looked up before they can be checked.
+    pub fn named_app(fields: &Fields<'_>) -> Option<AppId> {
+        match field::key_number(fields.get("app")?).ok()? {
+            crate::python::Int::Small(id) => Some(AppId(id)),
+            crate::python::Int::Big => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str) -> Result<NewLog, String> {
+        let entries: crate::python::Entries<'_> = serde_json::from_str(json).unwrap();
+        NewLog::from_fields(&entries.into(), |app| app == AppId(1)).map_err(|e| serde_json::to_string(&e).unwrap())
+    }
+
+    #[test]
+    fn a_right_record_is_trimmed() {
+        assert_eq!(
+            check(r#"{"app":"1","level":"WARN","message":" two  words\n","extra":[1]}"#),
+            Ok(NewLog { app: AppId(1), level: Level::Warn, message: "two  words".to_owned() })
+        );
+    }
+
+    #[test]
+    fn every_wrong_field_is_named_at_once() {
+        assert_eq!(
+            check(r#"{"app":9999,"level":"FATAL","message":"\u0000\ud800"}"#).unwrap_err(),
+            r#"{"level":["\"FATAL\" is not a valid choice."],"message":["Null characters are not allowed.","Surrogate characters are not allowed: U+D800."],"app":["Invalid pk \"9999\" - object does not exist."]}"#
+        );
+        assert_eq!(
+            check("{}").unwrap_err(),
+            r#"{"level":["This field is required."],"message":["This field is required."],"app":["This field is required."]}"#
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! The tasks: what each is called, what it takes and what it gives back. How each is done is the worker's business.
+
+mod check_error_logs;
+mod delete_app;
+mod generate_daily_summary;
+mod noop;
+pub mod retry;
+
+pub use check_error_logs::CheckErrorLogs;
+pub use delete_app::{DeleteApp, DeletedApp};
+pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
+pub use noop::{Noop, NoopInput};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::celery::{Arguments, BadArguments, NewTask};
+
+/// The queue that tasks go to when nobody says otherwise: Celery's default.
+pub const DEFAULT_QUEUE: &str = "celery";
+
+/// The contract of a task.
+pub trait Task {
+    /// The registered name.
+    const NAME: &'static str;
+    /// The queue that it goes to.
+    const QUEUE: &'static str = DEFAULT_QUEUE;
+    /// Its parameters, in the order of Python's signature.
+    const PARAMETERS: &'static [&'static str];
+    /// How often it is tried again after a failure.
+    const MAX_RETRIES: u32 = 5;
+    /// Its arguments, a field a parameter.
+    type Input: Serialize + DeserializeOwned;
+    /// What it returns.
+    type Output: Serialize;
+
+    /// The message that calls the task.
+    ///
+    /// # Errors
+    /// When the input does not serialise to an object.
+    fn call(input: &Self::Input) -> Result<NewTask, BadArguments> {
+        Ok(NewTask::new(Self::NAME, Self::QUEUE, Arguments::named(input)?))
+    }
+}
+
+/// A task without arguments.
+#[derive(Debug, Clone, Copy, Default, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoInput {}
+
+/// What the lists need to know of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Contract {
+    /// The registered name.
+    pub name: &'static str,
+    /// The queue that it goes to.
+    pub queue: &'static str,
+}
+
+const fn contract<T: Task>() -> Contract {
+    Contract { name: T::NAME, queue: T::QUEUE }
+}
+
+/// Every task. The worker's registry must hold a handler for each; a test there says so.
+pub const ALL: &[Contract] =
+    &[contract::<CheckErrorLogs>(), contract::<GenerateDailySummary>(), contract::<Noop>(), contract::<DeleteApp>()];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_contract_file_is_listed() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tasks");
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let contracts = files.filter(|name| name != "mod.rs" && name != "retry.rs").count();
+        assert_eq!(contracts, super::ALL.len());
+    }
+}

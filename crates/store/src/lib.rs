@@ -1,1 +1,6 @@
+//! All input and output that is shared: the database in [`db`], Redis in [`broker`]. Neither knows the other.
 
+pub mod broker;
+pub mod db;
+#[cfg(feature = "testing")]
+pub mod testing;

@@ -57,8 +57,8 @@ pub struct Log {
     pub id: LogId,
     /// The app that it belongs to.
     pub app: AppId,
-    /// How serious it is.
-    pub level: Level,
+    /// The name of its level, as it is stored: another program may have written one that is not ours.
+    pub level: String,
     /// What happened.
     pub message: String,
     /// When it happened, as far as is known.

@@ -1,0 +1,67 @@
+//! Putting a task on its queue.
+
+use logmon_core::celery::{NewTask, Priority};
+
+use super::{Broker, BrokerError};
+
+impl Broker {
+    /// Puts a task on its queue. When this returns without an error, Redis has the message.
+    ///
+    /// # Errors
+    /// See [`BrokerError`]; after [`BrokerError::Unavailable`] the message may be there all the same.
+    pub fn enqueue(&self, task: &NewTask) -> Result<(), BrokerError> {
+        let message = task.encode(&self.origin);
+        let list = self.keys.queue(&task.queue, Priority::default());
+        let mut pipe = redis::pipe();
+        pipe.lpush(list, message).ignore();
+        let unbound = !self.is_bound(&task.queue);
+        if unbound {
+            self.bind(&mut pipe, &task.queue);
+        }
+        self.with(|conn| pipe.query::<()>(conn))?;
+        if unbound {
+            self.note_bound(&task.queue);
+        }
+        Ok(())
+    }
+
+    // Celery's producers name a queue's binding once a connection; admin tools read it.
+    pub(super) fn bind(&self, pipe: &mut redis::Pipeline, queue: &str) {
+        let member = format!("{queue}\u{6}\u{16}\u{6}\u{16}{queue}");
+        pipe.sadd(self.keys.binding(queue), &member).ignore();
+        pipe.sadd(self.keys.binding_permanent(queue), &member).ignore();
+    }
+
+    fn is_bound(&self, queue: &str) -> bool {
+        self.bound.lock().unwrap_or_else(std::sync::PoisonError::into_inner).contains(queue)
+    }
+
+    fn note_bound(&self, queue: &str) {
+        self.bound.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(queue.to_owned());
+    }
+
+    /// Names the bindings of the queues that a worker serves, as a Python worker does when it starts.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn declare(&self, queues: &[String]) -> Result<(), BrokerError> {
+        let mut pipe = redis::pipe();
+        for queue in queues {
+            self.bind(&mut pipe, queue);
+        }
+        self.with(|conn| pipe.query::<()>(conn))
+    }
+
+    /// How many messages wait on a queue, over all priorities.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn depth(&self, queue: &str) -> Result<u64, BrokerError> {
+        let mut pipe = redis::pipe();
+        for priority in Priority::STEPS {
+            pipe.llen(self.keys.queue(queue, priority));
+        }
+        let lengths: Vec<u64> = self.with(|conn| pipe.query(conn))?;
+        Ok(lengths.iter().sum())
+    }
+}

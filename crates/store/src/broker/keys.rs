@@ -1,0 +1,125 @@
+//! Every key that LogMon uses in Redis. Whoever shares a Redis with it reads this page to see what is taken.
+
+use logmon_core::celery::{Priority, TaskId};
+
+/// The id of one worker process: no two have the same, so that a dead one can be told from its successor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkerId(pub String);
+
+impl WorkerId {
+    /// An id for this process.
+    pub fn of_this_process() -> Self {
+        Self(format!("logmon@{}-{}-{}", super::hostname(), std::process::id(), TaskId::random()))
+    }
+}
+
+/// The names of the keys, all behind one prefix.
+#[derive(Debug)]
+pub struct Keys {
+    prefix: String,
+    result_prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        // Celery's Redis result backend sets the prefix off with `_` where it does not end in a separator.
+        let set_off = prefix.is_empty() || prefix.ends_with([':', '_', '-', '.']);
+        let result_prefix = if set_off { prefix.to_owned() } else { format!("{prefix}_") };
+        Self { prefix: prefix.to_owned(), result_prefix }
+    }
+
+    fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// What stands before every key.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// List: the messages of a queue and priority; producers push at the head, workers pop the tail. Celery's.
+    pub fn queue(&self, queue: &str, priority: Priority) -> String {
+        self.key(&format!("{queue}{}", priority.list_suffix()))
+    }
+
+    /// Hash: delivery tag to `[message, exchange, routing key]` of what is in flight. Celery's.
+    pub fn unacked(&self) -> String {
+        self.key("unacked")
+    }
+
+    /// Sorted set: delivery tag by the time it was fetched or last renewed, in seconds. Celery's.
+    pub fn unacked_index(&self) -> String {
+        self.key("unacked_index")
+    }
+
+    /// Set: which queues an exchange of that name leads to. Celery's.
+    pub fn binding(&self, queue: &str) -> String {
+        self.key(&format!("_kombu.binding.{queue}"))
+    }
+
+    /// Set: the same for queues that do not expire. Celery's.
+    pub fn binding_permanent(&self, queue: &str) -> String {
+        self.key(&format!("_kombu.binding_permanent.{queue}"))
+    }
+
+    /// String, and channel of the same name: a task's result document. Celery's.
+    pub fn result(&self, id: &TaskId) -> String {
+        format!("{}celery-task-meta-{id}", self.result_prefix)
+    }
+
+    /// Set: the ids of the workers that hold or held something.
+    pub fn workers(&self) -> String {
+        self.key("rq:workers")
+    }
+
+    /// String that expires: the worker is alive.
+    pub fn heartbeat(&self, worker: &WorkerId) -> String {
+        self.key(&format!("rq:worker:{}", worker.0))
+    }
+
+    /// Set: the delivery tags that a worker holds.
+    pub fn inflight(&self, worker: &WorkerId) -> String {
+        self.key(&format!("rq:inflight:{}", worker.0))
+    }
+
+    /// Hash: delivery tag to how often the message was fetched.
+    pub fn deliveries(&self) -> String {
+        self.key("rq:deliveries")
+    }
+
+    /// List: dead letters, the newest first, each `{"raw","reason","deliveries","died_at"}`.
+    pub fn dead(&self) -> String {
+        self.key("rq:dead")
+    }
+
+    /// Sorted set: delivery tag by the time at which the message is due, in seconds.
+    pub fn delayed(&self) -> String {
+        self.key("rq:delayed")
+    }
+
+    /// Hash: delivery tag to the message that is not due yet.
+    pub fn delayed_body(&self) -> String {
+        self.key("rq:delayed_body")
+    }
+
+    /// Hash: entry of the schedule to its newest dispatched slot, in milliseconds.
+    pub fn slots(&self) -> String {
+        self.key("rq:beat:last")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_set_off_as_celery_does() {
+        let id = TaskId("x".to_owned());
+        for (prefix, expected) in
+            [("", "celery-task-meta-x"), ("lm", "lm_celery-task-meta-x"), ("lm:", "lm:celery-task-meta-x")]
+        {
+            assert_eq!(Keys::new(prefix).result(&id), expected);
+        }
+        assert_eq!(Keys::new("lm").queue("celery", Priority::STEPS[1]), "lmcelery\u{6}\u{16}3");
+    }
+}

@@ -1,0 +1,106 @@
+//! Redis: the queues, what is in flight, results and the schedule's memory, on the keys that Celery uses.
+//!
+//! A message is popped and noted as in flight in one script, so that there is no moment in which only a process holds
+//! it: `unacked` and `unacked_index` are Celery's own, with which a Python worker recovers what a dead one of ours
+//! held; `rq:*` are ours. One verb a file; every key is named in [`Keys`] and nowhere else.
+
+mod delay;
+mod enqueue;
+mod error;
+mod fetch;
+mod finish;
+mod keys;
+mod link;
+mod reap;
+mod results;
+mod scripts;
+mod slots;
+
+pub use error::BrokerError;
+pub use fetch::{Fetched, MAX_DELIVERIES};
+pub use finish::{Finish, Held};
+pub use keys::{Keys, WorkerId};
+pub use slots::Dispatch;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use logmon_core::config::BrokerSettings;
+use r2d2::{NopErrorHandler, Pool};
+use redis::RedisResult;
+use secrecy::ExposeSecret as _;
+
+use link::{Link, Manager, State};
+
+/// How long a caller waits for a connection before Redis counts as unavailable.
+const POOL_WAIT: Duration = Duration::from_secs(1);
+
+/// This process's connections to Redis. Clones share them.
+#[derive(Clone)]
+pub struct Broker {
+    pool: Pool<Manager>,
+    keys: Arc<Keys>,
+    result_expires: Duration,
+    origin: Arc<str>,
+    bound: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Broker {
+    /// A pool of at most `connections`, which connects when it is asked to: this never waits for Redis.
+    ///
+    /// # Errors
+    /// [`BrokerError::Refused`] when the address is not one.
+    pub fn new(settings: &BrokerSettings, connections: u32) -> Result<Self, BrokerError> {
+        let client = redis::Client::open(settings.redis_url.expose_secret())?;
+        let pool = Pool::builder()
+            .max_size(connections)
+            .min_idle(Some(0))
+            .connection_timeout(POOL_WAIT)
+            .test_on_check_out(false)
+            // Failures come back from `with`; r2d2 would print each attempt of its own.
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(Manager(client));
+        Ok(Self {
+            pool,
+            keys: Arc::new(Keys::new(&settings.redis_key_prefix)),
+            result_expires: settings.result_expires,
+            origin: format!("gen{}@{}", std::process::id(), hostname()).into(),
+            bound: Arc::default(),
+        })
+    }
+
+    /// The names of the keys.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Asks Redis for a sign of life.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn ping(&self) -> Result<(), BrokerError> {
+        self.with(|conn| redis::cmd("PING").query(conn))
+    }
+
+    // A connection that failed in the middle of an answer would give the rest of it to the next caller, so it is
+    // dropped after any error but a refusal by the server itself.
+    fn with<T>(&self, work: impl FnOnce(&mut redis::Connection) -> RedisResult<T>) -> Result<T, BrokerError> {
+        #[expect(clippy::disallowed_methods, reason = "this is its one home")]
+        let mut link = self.pool.get().map_err(|e| BrokerError::Unavailable(e.to_string()))?;
+        let Link { conn, state } = &mut *link;
+        work(conn).map_err(|error| {
+            if !matches!(error.kind(), redis::ErrorKind::Server(_)) {
+                *state = State::Broken;
+            }
+            BrokerError::from(error)
+        })
+    }
+}
+
+/// The name of this machine, as node names and origins carry it.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}

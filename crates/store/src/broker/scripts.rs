@@ -1,0 +1,25 @@
+//! The Lua scripts: each is headed by its KEYS, ARGV and what it returns.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+macro_rules! scripts {
+    ($($(#[$doc:meta])* $name:ident = $file:literal;)*) => {$(
+        $(#[$doc])*
+        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!(include_str!("scripts/common.lua"), "\n", include_str!(concat!("scripts/", $file))))
+        });
+    )*};
+}
+
+scripts! {
+    FETCH = "fetch.lua";
+    FINISH = "finish.lua";
+    DELAY = "delay.lua";
+    PROMOTE = "promote.lua";
+    RESTORE = "restore.lua";
+    BURY = "bury.lua";
+    RENEW = "renew.lua";
+    DISPATCH = "dispatch.lua";
+}

@@ -1,0 +1,14 @@
+-- Puts delayed messages that are due back on their lists, at the end that is served next.
+-- KEYS: delayed, delayed_body
+-- ARGV: prefix of the lists
+-- RETURNS: how many
+
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now(), 'LIMIT', 0, 100)
+for _, tag in ipairs(due) do
+  local raw = redis.call('HGET', KEYS[2], tag)
+  redis.call('ZREM', KEYS[1], tag)
+  redis.call('HDEL', KEYS[2], tag)
+  local message = raw and read(raw)
+  if message then redis.call('RPUSH', ARGV[1] .. message.list, raw) end
+end
+return #due

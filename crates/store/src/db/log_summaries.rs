@@ -1,0 +1,102 @@
+//! `core_logsummary`: how many logs of each level an app had on a day.
+
+use std::ops::RangeInclusive;
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use logmon_core::app::AppId;
+use logmon_core::page::Page;
+use logmon_core::summary::{LevelCounts, Summary};
+
+use super::schema::core_logsummary;
+use super::{Connection, DbError, apps, transaction};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = core_logsummary)]
+struct SummaryRow {
+    id: i64,
+    info_count: i32,
+    warn_count: i32,
+    error_count: i32,
+    date: NaiveDate,
+    app_id: i64,
+}
+
+/// Which summaries are wanted.
+#[derive(Debug, Clone, Default)]
+pub struct SummaryFilter {
+    /// Only of these apps; empty means any.
+    pub apps: Vec<AppId>,
+    /// Only of these days.
+    pub dates: Option<RangeInclusive<NaiveDate>>,
+}
+
+/// A page of the summaries with their ids, the newest day first. The cursor's time is the day's midnight in UTC.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn list(conn: &mut Connection, filter: &SummaryFilter, page: Page) -> Result<Vec<(i64, Summary)>, DbError> {
+    let mut query = core_logsummary::table.select(SummaryRow::as_select()).into_boxed();
+    if !filter.apps.is_empty() {
+        query = query.filter(core_logsummary::app_id.eq_any(filter.apps.iter().map(|app| app.0)));
+    }
+    if let Some(dates) = &filter.dates {
+        query = query.filter(core_logsummary::date.ge(dates.start()).and(core_logsummary::date.le(dates.end())));
+    }
+    if let Some(after) = page.after {
+        let date = after.created_at.date_naive();
+        query = query.filter(
+            core_logsummary::date.lt(date).or(core_logsummary::date.eq(date).and(core_logsummary::id.lt(after.id))),
+        );
+    }
+    let rows: Vec<SummaryRow> =
+        query.order((core_logsummary::date.desc(), core_logsummary::id.desc())).limit(page.limit.into()).load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
+}
+
+impl From<SummaryRow> for Summary {
+    fn from(row: SummaryRow) -> Self {
+        let count = |n: i32| u64::try_from(n).unwrap_or(0);
+        let counts =
+            LevelCounts { info: count(row.info_count), warn: count(row.warn_count), error: count(row.error_count) };
+        Self { app: AppId(row.app_id), date: row.date, counts }
+    }
+}
+
+/// Puts a summary in the place of whatever that app has for that day, however many try at once. Nothing is done for an
+/// app that is gone.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn replace(conn: &mut Connection, summary: &Summary) -> Result<(), DbError> {
+    // The column is the seed's, a 32-bit number: past two billion logs a day it says two billion.
+    let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+    transaction(conn, |conn| {
+        if !apps::lock(conn, summary.app)? {
+            return Ok(());
+        }
+        let same = core_logsummary::table
+            .filter(core_logsummary::app_id.eq(summary.app.0))
+            .filter(core_logsummary::date.eq(summary.date));
+        diesel::delete(same).execute(conn)?;
+        diesel::insert_into(core_logsummary::table)
+            .values((
+                core_logsummary::app_id.eq(summary.app.0),
+                core_logsummary::date.eq(summary.date),
+                core_logsummary::info_count.eq(count(summary.counts.info)),
+                core_logsummary::warn_count.eq(count(summary.counts.warn)),
+                core_logsummary::error_count.eq(count(summary.counts.error)),
+            ))
+            .execute(conn)?;
+        Ok(())
+    })
+}
+
+/// Deletes an app's summaries.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn delete_of_app(conn: &mut Connection, app: AppId) -> Result<(), DbError> {
+    diesel::delete(core_logsummary::table.filter(core_logsummary::app_id.eq(app.0))).execute(conn)?;
+    Ok(())
+}

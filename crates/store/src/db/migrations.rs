@@ -1,0 +1,127 @@
+//! The schema's migrations, which are embedded in the program.
+//!
+//! Each is one change that can be broken off and run again. Old programs, and the Django app, may go on writing
+//! meanwhile, so a migration adds what has a default and takes away nothing that they use.
+
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+use thiserror::Error;
+
+use super::{Connection, number};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+
+/// The seed's tables, which a database may hold before our first migration.
+const SEED_TABLES: [&str; 4] = ["core_app", "core_log", "core_alert", "core_logsummary"];
+
+/// A migration did not succeed. Those before it are done; run them again when the cause is gone.
+#[derive(Debug, Error)]
+pub enum MigrateError {
+    /// Another process is migrating and did not end within a minute.
+    #[error("another process has been migrating this database for over a minute")]
+    Busy,
+    /// A migration failed.
+    #[error("migration {name}: {cause}")]
+    Failed {
+        /// Which one.
+        name: String,
+        /// Why.
+        cause: String,
+    },
+    /// The state of the database could not be asked for.
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+}
+
+/// What [`migrate`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The seed's tables that were there before our first migration, with about how many rows: they were kept.
+    pub adopted: Vec<(String, i64)>,
+    /// The migrations that were run, in order. Empty when the schema was current.
+    pub run: Vec<String>,
+}
+
+/// Brings the database to the current schema; `said` hears of each migration once it is done. Only one process at a
+/// time does so, others wait.
+///
+/// # Errors
+/// See [`MigrateError`].
+pub fn migrate(conn: &mut Connection, mut said: impl FnMut(&str)) -> Result<Report, MigrateError> {
+    if number(conn, "SELECT CAST(COALESCE(GET_LOCK('logmon_migrate', 60), 0) AS SIGNED) AS value")? != 1 {
+        return Err(MigrateError::Busy);
+    }
+    let report = run_pending(conn, &mut said);
+    number(conn, "SELECT CAST(COALESCE(RELEASE_LOCK('logmon_migrate'), 0) AS SIGNED) AS value")?;
+    report
+}
+
+fn run_pending(conn: &mut Connection, said: &mut impl FnMut(&str)) -> Result<Report, MigrateError> {
+    let failed = |name: &str, cause: &dyn std::fmt::Display| MigrateError::Failed {
+        name: name.to_owned(),
+        cause: cause.to_string(),
+    };
+    let first = conn.applied_migrations().map_err(|e| failed("list", &e))?.is_empty();
+    let mut report = Report::default();
+    if first {
+        report.adopted = seed_tables(conn)?;
+    }
+    for migration in conn.pending_migrations(MIGRATIONS).map_err(|e| failed("list", &e))? {
+        let name = migration.name().to_string();
+        conn.run_migration(&migration).map_err(|e| failed(&name, &e))?;
+        said(&name);
+        report.run.push(name);
+    }
+    Ok(report)
+}
+
+fn seed_tables(conn: &mut Connection) -> Result<Vec<(String, i64)>, diesel::result::Error> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = diesel::sql_types::Bigint)]
+        table_rows: i64,
+    }
+    let found: Vec<Found> = diesel::sql_query(
+        "SELECT table_name AS name, CAST(COALESCE(table_rows, 0) AS SIGNED) AS table_rows
+         FROM information_schema.tables WHERE table_schema = DATABASE()",
+    )
+    .load(conn)?;
+    let is_seeds = |table: &Found| SEED_TABLES.contains(&table.name.as_str());
+    Ok(found.into_iter().filter(is_seeds).map(|table| (table.name, table.table_rows)).collect())
+}
+
+/// How many migrations this program has that the database has not seen.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub fn pending(conn: &mut Connection) -> Result<usize, MigrateError> {
+    let pending = conn.pending_migrations(MIGRATIONS);
+    pending
+        .map(|migrations| migrations.len())
+        .map_err(|e| MigrateError::Failed { name: "list".to_owned(), cause: e.to_string() })
+}
+
+/// Takes back the newest migration, for the test that each can be taken back.
+///
+/// # Errors
+/// When it cannot be.
+#[cfg(feature = "testing")]
+pub fn revert_last(conn: &mut Connection) -> Result<String, MigrateError> {
+    conn.revert_last_migration(MIGRATIONS)
+        .map(|version| version.to_string())
+        .map_err(|e| MigrateError::Failed { name: "revert".to_owned(), cause: e.to_string() })
+}
+
+/// Runs the next migration, for the test that each can be taken back.
+///
+/// # Errors
+/// When it fails or there is none.
+#[cfg(feature = "testing")]
+pub fn run_next(conn: &mut Connection) -> Result<String, MigrateError> {
+    conn.run_next_migration(MIGRATIONS)
+        .map(|version| version.to_string())
+        .map_err(|e| MigrateError::Failed { name: "next".to_owned(), cause: e.to_string() })
+}

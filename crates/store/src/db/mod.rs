@@ -1,0 +1,118 @@
+//! The database: connections, transactions and migrations here, the queries of each table in its own file.
+//!
+//! Times in the tables are UTC without a zone; [`utc`] and `naive_utc` are the two ways across.
+
+pub mod alerts;
+pub mod apps;
+mod error;
+pub mod log_summaries;
+pub mod logs;
+pub mod migrations;
+#[expect(missing_docs, reason = "generated from the database")]
+pub mod schema;
+
+pub use error::DbError;
+
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, Utc};
+use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool, PooledConnection};
+use logmon_core::config::DatabaseSettings;
+use secrecy::ExposeSecret as _;
+
+/// A connection to the database.
+pub type Connection = MysqlConnection;
+
+/// How long a caller waits for a connection before the database counts as unavailable.
+const POOL_WAIT: Duration = Duration::from_secs(1);
+
+/// The connections of this process to the database. Clones share them.
+#[derive(Clone)]
+pub struct Database {
+    pool: Pool<ConnectionManager<MysqlConnection>>,
+}
+
+impl Database {
+    /// A pool that connects when it is asked to: this never waits for the database.
+    pub fn new(settings: &DatabaseSettings) -> Self {
+        let manager = ConnectionManager::new(settings.database_url.expose_secret());
+        let pool = Pool::builder()
+            .max_size(settings.database_connections.get())
+            .min_idle(Some(0))
+            .connection_timeout(POOL_WAIT)
+            .connection_customizer(Box::new(Session))
+            // Failures come back from `get`; r2d2 would print each attempt of its own.
+            .error_handler(Box::new(NopErrorHandler))
+            .build_unchecked(manager);
+        Self { pool }
+    }
+
+    /// A connection that has just answered.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when there is none within a second.
+    pub fn get(&self) -> Result<PooledConnection<ConnectionManager<MysqlConnection>>, DbError> {
+        #[expect(clippy::disallowed_methods, reason = "this is its one home")]
+        self.pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
+    }
+}
+
+/// What is set on each new connection, whatever the server's own defaults are.
+#[derive(Debug)]
+struct Session;
+
+impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
+    fn on_acquire(&self, conn: &mut MysqlConnection) -> Result<(), diesel::r2d2::Error> {
+        conn.batch_execute(
+            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
+             SET SESSION transaction_isolation = 'REPEATABLE-READ';
+             SET SESSION innodb_lock_wait_timeout = 5",
+        )
+        .map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// Runs `work` in a transaction, again from the start where the database gave up for another one's sake.
+///
+/// That is after a deadlock or a lock that was waited for in vain. `work` must have no effect but its statements.
+///
+/// # Errors
+/// What `work` returned last.
+pub fn transaction<T, E>(conn: &mut Connection, mut work: impl FnMut(&mut Connection) -> Result<T, E>) -> Result<T, E>
+where
+    E: From<diesel::result::Error> + Retryable,
+{
+    const ATTEMPTS: u32 = 5;
+    let mut attempt = 1;
+    loop {
+        match conn.transaction(&mut work) {
+            Err(error) if attempt < ATTEMPTS && error.is_retryable() => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+/// Whether a transaction that ended in this error may be run again as it is.
+pub trait Retryable {
+    /// True for a deadlock, a lock that was waited for in vain, and a conflict between the nodes of a cluster.
+    fn is_retryable(&self) -> bool;
+}
+
+/// A time from a table, which is UTC.
+pub(crate) fn utc(time: NaiveDateTime) -> DateTime<Utc> {
+    time.and_utc()
+}
+
+#[derive(QueryableByName)]
+struct One {
+    #[diesel(sql_type = diesel::sql_types::Bigint)]
+    value: i64,
+}
+
+/// The one number that a statement without parameters gives.
+pub(crate) fn number(conn: &mut Connection, sql: &str) -> Result<i64, diesel::result::Error> {
+    diesel::sql_query(sql).get_result::<One>(conn).map(|one| one.value)
+}

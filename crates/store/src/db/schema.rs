@@ -1,0 +1,52 @@
+// @generated automatically by Diesel CLI.
+
+diesel::table! {
+    core_alert (id) {
+        id -> Bigint,
+        content -> Longtext,
+        is_resolved -> Bool,
+        #[max_length = 6]
+        created_at -> Datetime,
+        app_id -> Bigint,
+    }
+}
+
+diesel::table! {
+    core_app (id) {
+        id -> Bigint,
+        #[max_length = 100]
+        name -> Varchar,
+        #[max_length = 100]
+        owner -> Varchar,
+        #[max_length = 6]
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
+    core_log (id) {
+        id -> Bigint,
+        #[max_length = 10]
+        level -> Varchar,
+        message -> Longtext,
+        #[max_length = 6]
+        created_at -> Datetime,
+        app_id -> Bigint,
+    }
+}
+
+diesel::table! {
+    core_logsummary (id) {
+        id -> Bigint,
+        info_count -> Integer,
+        warn_count -> Integer,
+        error_count -> Integer,
+        date -> Date,
+        app_id -> Bigint,
+    }
+}
+
+diesel::joinable!(core_alert -> core_app (app_id));
+diesel::joinable!(core_logsummary -> core_app (app_id));
+
+diesel::allow_tables_to_appear_in_same_query!(core_alert, core_app, core_log, core_logsummary,);

@@ -1,0 +1,145 @@
+//! What tests share: a database and a key prefix of their own, on the servers that `scripts/test` started.
+
+use logmon_core::config::{BrokerSettings, DatabaseSettings};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use redis::Commands as _;
+
+use crate::broker::Broker;
+use crate::db::{Database, migrations};
+
+/// A database of its own, dropped at the end.
+pub struct TestDatabase {
+    server: String,
+    name: String,
+    /// The database.
+    pub database: Database,
+}
+
+#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "says where the tests' servers are")]
+fn server(variable: &str) -> String {
+    std::env::var(variable).expect("run the tests by scripts/test: it starts the servers that they need")
+}
+
+impl TestDatabase {
+    /// A database with the current schema.
+    pub fn new() -> Self {
+        let test = Self::empty();
+        let mut conn = test.connect();
+        migrations::migrate(&mut conn, |_| ()).unwrap_or_else(|e| panic!("{e}"));
+        test
+    }
+
+    /// A database without any table.
+    pub fn empty() -> Self {
+        let server = server("TEST_DATABASE_URL");
+        let name = format!("test_{}", uuid::Uuid::new_v4().simple());
+        admin(&server, &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
+        let database = Database::new(&settings(&format!("{server}/{name}")));
+        Self { server, name, database }
+    }
+
+    /// The address of the database.
+    pub fn url(&self) -> String {
+        format!("{}/{}", self.server, self.name)
+    }
+
+    /// A connection outside the pool.
+    pub fn connect(&self) -> MysqlConnection {
+        MysqlConnection::establish(&self.url()).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Runs statements.
+    pub fn execute(&self, sql: &str) {
+        self.connect().batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// The one number that a query gives.
+    pub fn number(&self, sql: &str) -> i64 {
+        let sql = format!("SELECT CAST(({sql}) AS SIGNED) AS value");
+        crate::db::number(&mut self.connect(), &sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+}
+
+impl Default for TestDatabase {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        admin(&self.server, &format!("DROP DATABASE IF EXISTS {}", self.name));
+    }
+}
+
+/// Settings for a database at `url`.
+pub fn settings(url: &str) -> DatabaseSettings {
+    let connections = NonZeroU32::MIN.saturating_add(7);
+    DatabaseSettings { database_url: url.to_owned().into(), database_connections: connections }
+}
+
+fn admin(server: &str, sql: &str) {
+    MysqlConnection::establish(&format!("{server}/mysql"))
+        .unwrap_or_else(|e| panic!("{e}"))
+        .batch_execute(sql)
+        .unwrap_or_else(|e| panic!("{sql}: {e}"));
+}
+
+/// A key prefix of its own, whose keys are deleted at the end.
+pub struct TestBroker {
+    /// Redis behind the prefix.
+    pub broker: Broker,
+    prefix: String,
+    url: String,
+}
+
+impl TestBroker {
+    /// An empty prefix.
+    pub fn new() -> Self {
+        let (url, prefix) = (server("TEST_REDIS_URL"), format!("test-{}:", uuid::Uuid::new_v4().simple()));
+        let settings = BrokerSettings {
+            redis_url: url.clone().into(),
+            redis_key_prefix: prefix.clone(),
+            result_expires: Duration::from_secs(3_600),
+        };
+        let broker = Broker::new(&settings, 8).unwrap_or_else(|e| panic!("{e}"));
+        Self { broker, prefix, url }
+    }
+
+    /// The address of the server.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What stands before every key.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A connection that knows nothing of the prefix.
+    pub fn connect(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url.as_str()).unwrap_or_else(|e| panic!("{e}"));
+        client.get_connection().unwrap_or_else(|e| panic!("{e}"))
+    }
+}
+
+impl Default for TestBroker {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for TestBroker {
+    fn drop(&mut self) {
+        let mut conn = self.connect();
+        let keys: Vec<Vec<u8>> = conn.keys(format!("{}*", self.prefix)).unwrap_or_default();
+        if !keys.is_empty() {
+            let deleted: redis::RedisResult<()> = conn.del(keys);
+            deleted.unwrap_or_else(|e| panic!("{e}"));
+        }
+    }
+}

@@ -1,0 +1,1 @@
+DROP INDEX core_app_name ON core_app;

@@ -1,0 +1,1 @@
+DROP INDEX core_log_app_level ON core_log;

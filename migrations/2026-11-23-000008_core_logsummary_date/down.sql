@@ -1,0 +1,1 @@
+DROP INDEX core_logsummary_date ON core_logsummary;

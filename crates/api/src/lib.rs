@@ -1,1 +1,59 @@
+//! The HTTP API, and the commands that go with it.
+//!
+//! A request goes through [`routes`] to a handler in [`endpoints`]; the handler reads the [`body`] or the [`query`],
+//! asks the database or Redis through the [`state`], and answers with a view of its own or an [`error`].
 
+pub mod body;
+pub mod commands;
+pub mod endpoints;
+pub mod error;
+pub mod error_code;
+pub mod health;
+pub mod middleware;
+pub mod query;
+pub mod routes;
+pub mod state;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use commands::app::App;
+use commands::call::Call;
+use commands::migrate::Migrate;
+use commands::serve::Serve;
+
+/// LogMon's API: collects logs over HTTP, and looks after the database
+#[derive(Debug, Parser)]
+#[command(name = "logmon-api", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the HTTP API
+    Serve(Box<Serve>),
+    /// Bring the database to the current schema
+    Migrate(Migrate),
+    /// Make and list apps
+    App(App),
+    /// Put a task on its queue, as `celery call` does
+    Call(Call),
+}
+
+/// Runs the program and says with which status it ends.
+pub fn run() -> ExitCode {
+    let cli: Cli = logmon_core::config::parse();
+    let done = match &cli.command {
+        Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
+        Command::Migrate(migrate) => migrate.run().map(|()| ExitCode::SUCCESS),
+        Command::App(app) => app.run().map(|()| ExitCode::SUCCESS),
+        Command::Call(call) => call.run(),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -19,6 +19,16 @@ pub enum FieldValue<'a> {
     File(String),
 }
 
+impl FieldValue<'_> {
+    fn share(&self) -> FieldValue<'_> {
+        match self {
+            Self::Json(raw) => FieldValue::Json(raw),
+            Self::Text(text) => FieldValue::Text(Cow::Borrowed(text)),
+            Self::File(name) => FieldValue::File(name.clone()),
+        }
+    }
+}
+
 /// The fields of a request's body, the last value of each name.
 #[derive(Debug, Default)]
 pub struct Fields<'a>(Vec<(Cow<'a, str>, FieldValue<'a>)>);
@@ -31,6 +41,11 @@ impl<'a> Fields<'a> {
             Some(entry) => entry.1 = value,
             None => self.0.push((name, value)),
         }
+    }
+
+    /// The same fields, borrowed.
+    pub fn share(&self) -> Fields<'_> {
+        Fields(self.0.iter().map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.share())).collect())
     }
 
     /// The value of a field, if it was sent.

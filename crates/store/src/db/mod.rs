@@ -68,7 +68,7 @@ impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
     fn on_acquire(&self, conn: &mut MysqlConnection) -> Result<(), diesel::r2d2::Error> {
         conn.batch_execute(
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
-             SET SESSION transaction_isolation = 'REPEATABLE-READ';
+             SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
              SET SESSION innodb_lock_wait_timeout = 5",
         )
         .map_err(diesel::r2d2::Error::QueryError)

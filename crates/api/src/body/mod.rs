@@ -1,0 +1,129 @@
+//! A request's body as DRF's parsers take it: JSON, a form, or a multipart form.
+
+mod form;
+mod media;
+mod multipart;
+mod read;
+
+use actix_web::HttpRequest;
+use actix_web::web::{Bytes, Payload};
+use logmon_core::field::{FieldErrors, Fields};
+use logmon_core::python::{Entries, Kind};
+use serde_json::value::RawValue;
+
+use crate::error::ApiError;
+use crate::error_code::ErrorCode;
+use media::{ContentType, Media};
+
+/// A body that was read and whose form is known.
+#[derive(Debug)]
+pub enum Body {
+    /// JSON text, not parsed yet.
+    Json(JsonText),
+    /// The fields of a form, or none for an empty body.
+    Fields(Fields<'static>),
+}
+
+/// JSON text in UTF-8.
+#[derive(Debug)]
+pub enum JsonText {
+    /// As it arrived.
+    Raw(Bytes),
+    /// Converted from the charset that the client named.
+    Converted(String),
+}
+
+/// What a JSON body holds.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// One record.
+    Record(Fields<'a>),
+    /// A list of records, not looked at yet.
+    Batch(Vec<&'a RawValue>),
+}
+
+impl Body {
+    /// Reads the body of `request`, at most `limit` bytes of it.
+    ///
+    /// # Errors
+    /// When it is too large, too slow, in a form that is not taken, or not readable in it.
+    pub async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Self, ApiError> {
+        let bytes = read::all(request, payload, limit).await?;
+        if bytes.is_empty() {
+            // DRF looks at the type of a body only when there is one.
+            return Ok(Self::Fields(Fields::default()));
+        }
+        let content_type = ContentType::of(request);
+        match content_type.media() {
+            Some(Media::Json) => Ok(Self::Json(content_type.decode_json(bytes)?)),
+            Some(Media::Form) => Ok(Self::Fields(form::parse(&bytes, content_type.charset())?)),
+            Some(Media::Multipart) => Ok(Self::Fields(multipart::parse(request, &content_type, bytes).await?)),
+            None => Err(ApiError::detail(
+                ErrorCode::UnsupportedMediaType,
+                format!("Unsupported media type \"{}\" in request.", content_type.text()),
+            )),
+        }
+    }
+
+    /// What the body holds.
+    ///
+    /// # Errors
+    /// When it is not JSON, or neither an object nor a list.
+    pub fn input(&self) -> Result<Input<'_>, ApiError> {
+        match self {
+            Self::Json(json) => parse_json(json.as_bytes()),
+            // Cloning borrows: a form's texts are shared, not copied.
+            Self::Fields(fields) => Ok(Input::Record(fields.share())),
+        }
+    }
+
+    /// The fields of a body that holds one record.
+    ///
+    /// # Errors
+    /// As [`Body::input`]; also for a list.
+    pub fn fields(&self) -> Result<Fields<'_>, ApiError> {
+        match self.input()? {
+            Input::Record(fields) => Ok(fields),
+            Input::Batch(_) => Err(not_a_dictionary(Kind::List).into()),
+        }
+    }
+}
+
+impl JsonText {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Raw(bytes) => bytes,
+            Self::Converted(text) => text.as_bytes(),
+        }
+    }
+}
+
+fn parse_json(bytes: &[u8]) -> Result<Input<'_>, ApiError> {
+    let malformed = |e: serde_json::Error| ApiError::detail(ErrorCode::Malformed, format!("JSON parse error - {e}"));
+    let raw: &RawValue = serde_json::from_slice(bytes).map_err(malformed)?;
+    match Kind::of(raw) {
+        Kind::Dict => Ok(Input::Record(fields_of(raw).map_err(malformed)?)),
+        Kind::List => Ok(Input::Batch(serde_json::from_str(raw.get()).map_err(malformed)?)),
+        Kind::Null => Err(FieldErrors::non_field("No data provided").into()),
+        kind @ (Kind::Bool | Kind::Int | Kind::Float | Kind::Str) => Err(not_a_dictionary(kind).into()),
+    }
+}
+
+fn fields_of(raw: &RawValue) -> Result<Fields<'_>, serde_json::Error> {
+    serde_json::from_str::<Entries<'_>>(raw.get()).map(Into::into)
+}
+
+/// The fields of one record of a batch.
+///
+/// # Errors
+/// What is wrong with a record that is no object.
+pub fn record(raw: &RawValue) -> Result<Fields<'_>, FieldErrors> {
+    match Kind::of(raw) {
+        Kind::Dict => fields_of(raw).map_err(|e| FieldErrors::non_field(e.to_string())),
+        kind => Err(not_a_dictionary(kind)),
+    }
+}
+
+fn not_a_dictionary(kind: Kind) -> FieldErrors {
+    FieldErrors::non_field(format!("Invalid data. Expected a dictionary, but got {}.", kind.type_name()))
+}

@@ -1,0 +1,41 @@
+//! `migrate`: brings the database to the current schema.
+
+use std::io::Write as _;
+
+use clap::Args;
+use logmon_core::config::{DatabaseSettings, LogSettings};
+use logmon_store::db::{Database, migrations};
+
+/// What `migrate` needs to know.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    log: LogSettings,
+}
+
+impl Migrate {
+    /// Runs what is pending and says what it did.
+    ///
+    /// # Errors
+    /// When the database cannot be reached or a migration fails.
+    pub fn run(&self) -> anyhow::Result<()> {
+        self.log.install();
+        let database = Database::new(&self.database);
+        let mut conn = database.get()?;
+        let mut out = std::io::stdout().lock();
+        let report = migrations::migrate(&mut conn, |name| {
+            // A closed output is no reason to stop half way.
+            writeln!(out, "ran {name}").unwrap_or_default();
+        })?;
+        for (table, rows) in &report.adopted {
+            writeln!(out, "kept {table}, which was there already, with about {rows} rows")?;
+        }
+        match report.run.len() {
+            0 => writeln!(out, "the schema is current: nothing to do")?,
+            count => writeln!(out, "the schema is current: {count} migrations were run")?,
+        }
+        Ok(())
+    }
+}

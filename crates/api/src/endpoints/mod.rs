@@ -1,0 +1,17 @@
+//! The handlers, one file a noun; what each answers with stands beside it.
+
+pub mod alerts;
+pub mod apps;
+pub mod health;
+pub mod logs;
+pub mod root;
+pub mod summaries;
+pub mod tasks;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serializer;
+
+/// A time as DRF writes it: RFC 3339 in UTC with microseconds and `Z`.
+fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}

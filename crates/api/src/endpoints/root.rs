@@ -1,0 +1,20 @@
+//! `/api/`: where the lists are.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header::HOST;
+use actix_web::web::Json;
+use actix_web::{HttpRequest, Responder};
+
+/// The lists with their addresses; `.json` and the query go along, as in DRF's router.
+pub async fn show(request: HttpRequest) -> impl Responder {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let scheme = request.connection_info().scheme().to_owned();
+    let suffix = if request.path().ends_with(".json") { ".json" } else { "/" };
+    let query = match request.query_string() {
+        "" => String::new(),
+        query => format!("?{query}"),
+    };
+    let address = |name: &'static str| (name, format!("{scheme}://{host}/api/{name}{suffix}{query}"));
+    Json(["logs", "alerts", "apps", "summaries"].map(address).into_iter().collect::<BTreeMap<_, _>>())
+}

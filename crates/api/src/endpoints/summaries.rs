@@ -1,0 +1,88 @@
+//! `/api/summaries/`: the daily summaries.
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use chrono::NaiveDate;
+use logmon_core::app::AppId;
+use logmon_core::field::{self, FieldErrors, FieldValue};
+use logmon_core::page::Cursor;
+use logmon_core::python;
+use logmon_core::summary::Summary;
+use logmon_core::tasks::{GenerateDailySummary, SummaryInput, Task as _};
+use logmon_store::db::log_summaries::{self, SummaryFilter};
+use serde::Serialize;
+
+use super::tasks::accepted;
+use crate::body::Body;
+use crate::error::ApiError;
+use crate::query::{Listing, Query};
+use crate::state::State;
+
+/// A summary.
+#[derive(Debug, Serialize)]
+pub struct SummaryView {
+    id: i64,
+    info_count: u64,
+    warn_count: u64,
+    error_count: u64,
+    date: NaiveDate,
+    app: AppId,
+}
+
+impl From<(i64, Summary)> for SummaryView {
+    fn from((id, summary): (i64, Summary)) -> Self {
+        let counts = summary.counts;
+        let (info_count, warn_count, error_count) = (counts.info, counts.warn, counts.error);
+        Self { id, info_count, warn_count, error_count, date: summary.date, app: summary.app }
+    }
+}
+
+/// The summaries of `app` from the day `since` to the day `until`, the newest day first.
+pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
+    let query = Query::parse(request.query_string());
+    let mut errors = FieldErrors::default();
+    let apps = errors.take("app", query.apps()).unwrap_or_default();
+    let mut day =
+        |name| query.last(name).filter(|text| !text.is_empty()).and_then(|text| errors.take(name, date(text)));
+    let (since, until) = (day("since"), day("until"));
+    let dates =
+        (since.is_some() || until.is_some()).then(|| since.unwrap_or(NaiveDate::MIN)..=until.unwrap_or(NaiveDate::MAX));
+    let filter = errors.into_result(SummaryFilter { apps, dates })?;
+    let page = query.page()?;
+    let rows =
+        state.database(move |conn| log_summaries::list(conn, &filter, Listing::<SummaryView>::one_more(page))).await?;
+    let place = |(id, summary): &(i64, Summary)| Cursor {
+        created_at: summary.date.and_time(chrono::NaiveTime::MIN).and_utc(),
+        id: *id,
+    };
+    Ok(Listing::new(rows, page, place, SummaryView::from))
+}
+
+/// Queues a recount of the day `date`.
+pub async fn recount(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    let body = Body::read(&request, payload, state.body_limit).await?;
+    let today = state.clock.now().with_timezone(&state.zone).date_naive();
+    let date = match body.fields()?.get("date") {
+        None => Err(vec![field::REQUIRED.to_owned()]),
+        Some(FieldValue::Json(raw)) if raw.get() == "null" => Err(vec![field::NULL.to_owned()]),
+        Some(FieldValue::Json(raw)) => date(&python::str_of(raw)),
+        Some(FieldValue::Text(text)) => date(text),
+        Some(FieldValue::File(name)) => date(name),
+    };
+    let date = date
+        .and_then(|date| if date > today { Err(vec!["This day has not begun yet.".to_owned()]) } else { Ok(date) })
+        .map_err(|messages| {
+            let mut errors = FieldErrors::default();
+            errors.add("date", messages);
+            errors
+        })?;
+    let task = GenerateDailySummary::call(&SummaryInput { date: Some(date) })
+        .map_err(|e| ApiError::internal(e.to_string()))?;
+    accepted(&state, task).await
+}
+
+fn date(text: &str) -> Result<NaiveDate, Vec<String>> {
+    text.parse()
+        .ok()
+        .ok_or_else(|| vec!["Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".to_owned()])
+}

@@ -1,0 +1,48 @@
+//! Every kind of error that the API answers with: one table from code to HTTP status.
+
+use actix_web::http::StatusCode;
+
+/// What went wrong, as far as a client can act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// A field or parameter is wrong.
+    Invalid,
+    /// The body cannot be read as its Content-Type says.
+    Malformed,
+    /// There is no such thing, or no such path.
+    NotFound,
+    /// The path exists, but not with this method.
+    MethodNotAllowed,
+    /// The client takes no JSON.
+    NotAcceptable,
+    /// The body did not arrive in time.
+    BodyTimeout,
+    /// The body is larger than `BODY_LIMIT`.
+    TooLarge,
+    /// A body in this form is not taken.
+    UnsupportedMediaType,
+    /// Not one record of a batch can be stored.
+    NothingUsable,
+    /// A defect of ours.
+    Internal,
+    /// The database or Redis is away: the same request may succeed in a moment.
+    Unavailable,
+}
+
+impl ErrorCode {
+    /// The HTTP status that it is answered with.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Invalid | Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NothingUsable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}

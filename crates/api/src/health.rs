@@ -1,0 +1,106 @@
+//! What is up and what is not: asked once a second by a thread of its own, so that answering costs nothing and never waits.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use logmon_store::broker::Broker;
+use logmon_store::db::{Database, migrations};
+use serde::Serialize;
+
+/// How often it is asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// After how long without an answer a dependency counts as down.
+const STALE: Duration = Duration::from_secs(4);
+
+/// The latest findings. Clones share them.
+#[derive(Clone, Default)]
+pub struct Health(Arc<Mutex<Findings>>);
+
+#[derive(Default)]
+struct Findings {
+    database: Option<Finding>,
+    redis: Option<Finding>,
+}
+
+struct Finding {
+    at: Instant,
+    state: Result<(), String>,
+}
+
+/// The body of `/readyz`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// `ok` when everything below is.
+    pub status: &'static str,
+    /// The database and its schema.
+    pub database: String,
+    /// Redis.
+    pub redis: String,
+}
+
+impl Health {
+    /// What was found last.
+    pub fn report(&self) -> Report {
+        let findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (database, redis) = (in_words(findings.database.as_ref()), in_words(findings.redis.as_ref()));
+        let status = if database == "ok" && redis == "ok" { "ok" } else { "unavailable" };
+        Report { status, database, redis }
+    }
+
+    /// Starts the two threads that keep asking. They end with the process.
+    pub fn watch(&self, database: Database, broker: Broker) {
+        let health = self.clone();
+        std::thread::spawn(move || {
+            health.keep_asking("the database", |f| &mut f.database, || check_database(&database));
+        });
+        let health = self.clone();
+        std::thread::spawn(move || {
+            health.keep_asking("Redis", |f| &mut f.redis, || broker.ping().map_err(|e| e.to_string()));
+        });
+    }
+
+    fn keep_asking(
+        &self,
+        name: &str,
+        slot: impl Fn(&mut Findings) -> &mut Option<Finding>,
+        check: impl Fn() -> Result<(), String>,
+    ) {
+        let mut said: Option<Result<(), String>> = None;
+        loop {
+            let state = check();
+            if said.as_ref() != Some(&state) {
+                match &state {
+                    Ok(()) => log::info!("{name} is ready"),
+                    Err(reason) => log::warn!("waiting for {name}: {reason}"),
+                }
+                said = Some(state.clone());
+            }
+            let finding = Finding { at: Instant::now(), state };
+            *slot(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)) = Some(finding);
+            std::thread::sleep(INTERVAL);
+        }
+    }
+}
+
+fn in_words(finding: Option<&Finding>) -> String {
+    match finding {
+        None => "not asked yet".to_owned(),
+        Some(finding) if finding.at.elapsed() > STALE => {
+            format!("no answer for {} s", finding.at.elapsed().as_secs())
+        }
+        Some(Finding { state: Ok(()), .. }) => "ok".to_owned(),
+        // The reason may name hosts and users, so it stays in the log.
+        Some(Finding { state: Err(reason), .. }) if reason.starts_with(SCHEMA) => reason.clone(),
+        Some(_) => "down".to_owned(),
+    }
+}
+
+const SCHEMA: &str = "the schema is old";
+
+fn check_database(database: &Database) -> Result<(), String> {
+    let mut conn = database.get().map_err(|e| e.to_string())?;
+    match migrations::pending(&mut conn).map_err(|e| e.to_string())? {
+        0 => Ok(()),
+        pending => Err(format!("{SCHEMA}: {pending} migrations are to be run by `logmon-api migrate`")),
+    }
+}

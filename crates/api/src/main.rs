@@ -1,0 +1,7 @@
+//! `logmon-api`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logmon_api::run()
+}

@@ -1,0 +1,107 @@
+//! The parameters of a URL, as Django's `QueryDict` gives them, and the pages of lists.
+
+use std::borrow::Cow;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::LINK;
+use actix_web::web::Json;
+use actix_web::{HttpResponse, Responder};
+use logmon_core::app::AppId;
+use logmon_core::field::FieldErrors;
+use logmon_core::page::{Cursor, Page};
+use logmon_core::python::{self, Int};
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+/// The parameters of a URL, in their order.
+#[derive(Debug, Default)]
+pub struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// Reads the part of a URL behind its `?`.
+    pub fn parse(text: &str) -> Self {
+        let pairs = text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (unquote(name), unquote(value))
+        });
+        Self(pairs.collect())
+    }
+
+    /// The last value of a parameter, as the original took it.
+    pub fn last(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter that is not empty.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The page that `limit` and `cursor` ask for.
+    ///
+    /// # Errors
+    /// What is wrong with either.
+    pub fn page(&self) -> Result<Page, FieldErrors> {
+        Page::from_query(self.last("limit"), self.last("cursor"))
+    }
+
+    /// The apps of the parameter `app`; a number past 64 bits is an app that does not exist.
+    ///
+    /// # Errors
+    /// The messages for the parameter.
+    pub fn apps(&self) -> Result<Vec<AppId>, Vec<String>> {
+        let app = |text: &str| match python::int(text) {
+            Some(Int::Small(id)) => Ok(AppId(id)),
+            Some(Int::Big) => Ok(AppId(-1)),
+            None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
+        };
+        self.all("app").map(app).collect()
+    }
+}
+
+fn unquote(text: &str) -> String {
+    let text = if text.contains('+') { Cow::Owned(text.replace('+', " ")) } else { Cow::Borrowed(text) };
+    percent_decode_str(&text).decode_utf8_lossy().into_owned()
+}
+
+/// A page of a list: a JSON array, and a `Link` to the next page where there is one (RFC 8288).
+#[derive(Debug)]
+pub struct Listing<T> {
+    rows: Vec<T>,
+    next: Option<Cursor>,
+}
+
+impl<T> Listing<T> {
+    /// A page of `rows`, which were asked for by [`Listing::one_more`]: a row past the page's limit says that there is
+    /// a next page. `place` is a row's place in the list.
+    pub fn new<R>(mut rows: Vec<R>, page: Page, place: impl Fn(&R) -> Cursor, view: impl Fn(R) -> T) -> Self {
+        let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(place);
+        Self { rows: rows.into_iter().map(view).collect(), next }
+    }
+
+    /// The page to ask the database for.
+    pub fn one_more(page: Page) -> Page {
+        Page { limit: page.limit + 1, ..page }
+    }
+}
+
+impl<T: Serialize> Responder for Listing<T> {
+    type Body = actix_web::body::BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let next = self.next.map(|cursor| {
+            let rest = request.query_string().split('&').filter(|p| !p.is_empty() && !p.starts_with("cursor="));
+            let cursor = format!("cursor={}", cursor.encode());
+            let query: Vec<&str> = rest.chain([cursor.as_str()]).collect();
+            format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
+        });
+        let mut response = Json(self.rows).respond_to(request).map_into_boxed_body();
+        if let Some(value) = next.and_then(|link| link.parse().ok()) {
+            response.headers_mut().insert(LINK, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,123 @@
+//! One URL with its methods, and what DRF adds to each: HEAD, OPTIONS, 405, `.json`, and the path without its slash.
+
+use actix_web::http::Method;
+use actix_web::http::header::ALLOW;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
+use serde_json::{Value, json};
+
+use crate::error::ApiError;
+
+/// One URL.
+pub(super) struct Endpoint {
+    path: &'static str,
+    name: &'static str,
+    description: &'static str,
+    actions: Option<&'static str>,
+    methods: Vec<&'static str>,
+    routes: Vec<Route>,
+}
+
+impl Endpoint {
+    /// The URL `/api` + `path`. `name` and `description` are what OPTIONS says.
+    pub(super) fn new(path: &'static str, name: &'static str, description: &'static str) -> Self {
+        Self { path, name, description, actions: None, methods: Vec::new(), routes: Vec::new() }
+    }
+
+    pub(super) fn get<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("GET", web::get().to(handler.clone())).method("HEAD", web::head().to(handler))
+    }
+
+    pub(super) fn post<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("POST", web::post().to(handler))
+    }
+
+    pub(super) fn patch<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("PATCH", web::patch().to(handler))
+    }
+
+    pub(super) fn delete<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("DELETE", web::delete().to(handler))
+    }
+
+    /// What OPTIONS says of the fields that a method takes, as JSON.
+    pub(super) fn describe(mut self, actions: &'static str) -> Self {
+        self.actions = Some(actions);
+        self
+    }
+
+    fn method(mut self, name: &'static str, route: Route) -> Self {
+        self.methods.push(name);
+        self.routes.push(route);
+        self
+    }
+
+    pub(super) fn register(self, config: &mut ServiceConfig) {
+        let allow = self.allow();
+        let options = self.options();
+        // The original's router takes `.json` with and without a slash; it redirects where the slash is missing, which
+        // loses a POST's body, so here both are the same place.
+        let paths: Vec<String> = match self.path {
+            "" => ["", "/", "/.json"].map(str::to_owned).to_vec(),
+            path => ["", "/", ".json", ".json/"].map(|end| path.replace("{id}", "{id:[^/.]+}") + end).to_vec(),
+        };
+        let mut resource = web::resource(paths);
+        for route in self.routes {
+            resource = resource.route(route);
+        }
+        let options = web::method(Method::OPTIONS).to(move || {
+            let mut response = HttpResponse::Ok();
+            response.insert_header((ALLOW, allow));
+            let answer = response.json(&options);
+            async move { answer }
+        });
+        let refuse = move |request: HttpRequest| async move {
+            Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), allow))
+        };
+        config.service(resource.route(options).default_service(web::to(refuse)));
+    }
+
+    // In the order in which Django's views list them.
+    fn allow(&self) -> &'static str {
+        let order = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+        let listed = order.into_iter().filter(|name| self.methods.contains(name));
+        let names: Vec<&str> = listed.chain(["OPTIONS"]).collect();
+        // Once for each URL, when the server starts.
+        String::leak(names.join(", "))
+    }
+
+    fn options(&self) -> Value {
+        let mut options = json!({
+            "name": self.name,
+            "description": self.description,
+            "renders": ["application/json"],
+            "parses": ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"],
+        });
+        if let Some(actions) = self.actions.and_then(|text| serde_json::from_str::<Value>(text).ok())
+            && let Value::Object(fields) = &mut options
+        {
+            fields.insert("actions".to_owned(), actions);
+        }
+        options
+    }
+}

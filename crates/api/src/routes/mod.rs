@@ -1,0 +1,44 @@
+//! Every URL on one page.
+
+mod endpoint;
+
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{self, ServiceConfig};
+
+use crate::endpoints::{alerts, apps, health, logs, root, summaries, tasks};
+use crate::error::ApiError;
+use crate::middleware::negotiate;
+use endpoint::Endpoint;
+
+/// Adds every URL to an application.
+pub fn configure(config: &mut ServiceConfig) {
+    config
+        .route("/healthz", web::get().to(health::alive))
+        .route("/readyz", web::get().to(health::ready))
+        .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(api))
+        .default_service(web::to(not_found));
+}
+
+fn api(config: &mut ServiceConfig) {
+    for endpoint in [
+        Endpoint::new("", "Api Root", "The default basic root view for DefaultRouter").get(root::show),
+        Endpoint::new("/logs", "Log List", "").get(logs::list).post(logs::create).describe(logs::ACTIONS),
+        Endpoint::new("/alerts", "Alert List", "").get(alerts::list),
+        Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(alerts::resolve),
+        Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
+        Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
+        Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
+        Endpoint::new("/tasks/{id}", "Task Instance", "").get(tasks::show),
+    ] {
+        endpoint.register(config);
+    }
+    config.default_service(web::to(not_found));
+}
+
+fn headers() -> DefaultHeaders {
+    DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff"))
+}
+
+async fn not_found() -> Result<&'static str, ApiError> {
+    Err(ApiError::not_found())
+}

@@ -13,5 +13,6 @@ pub mod log;
 pub mod page;
 pub mod python;
 pub mod schedule;
+pub mod stop;
 pub mod summary;
 pub mod tasks;

@@ -28,7 +28,7 @@ fn schema(conn: &mut MysqlConnection) -> Vec<String> {
          ORDER BY 1",
     )
     .load::<Line>(conn)
-    .unwrap()
+    .unwrap_or_else(|e| panic!("{e}"))
     .into_iter()
     .map(|line| line.line)
     .collect()

@@ -1,1 +1,116 @@
+//! The worker: takes tasks from the queues and runs them.
+//!
+//! One loop a file: the [`runner`] of each slot fetches, runs and reports; the [`heartbeat`] says that this worker is
+//! alive; the [`reaper`] brings back what dead workers held and what has become due. [`registry`] lists the handlers.
 
+pub mod context;
+pub mod handlers;
+pub mod heartbeat;
+pub mod reaper;
+pub mod registry;
+pub mod runner;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use logmon_core::clock::SystemClock;
+use logmon_core::config::{BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, WorkerSettings, ZoneSettings};
+use logmon_core::stop::{Stop, Urgency};
+use logmon_store::broker::{Broker, WorkerId};
+use logmon_store::db::Database;
+
+use context::Context;
+use runner::Runner;
+
+/// LogMon's worker: runs the tasks of the queues
+#[derive(Debug, Parser)]
+#[command(name = "logmon-worker", version)]
+struct Cli {
+    #[command(flatten)]
+    worker: WorkerSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    broker: BrokerSettings,
+    #[command(flatten)]
+    zone: ZoneSettings,
+    #[command(flatten)]
+    check: CheckSettings,
+    #[command(flatten)]
+    log: LogSettings,
+}
+
+/// Runs the program and says with which status it ends.
+pub fn run() -> ExitCode {
+    let cli: Cli = logmon_core::config::parse();
+    cli.log.install();
+    match cli.work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Connections to Redis beside one for each slot: for the heartbeat, the reaper and the end.
+const OTHER_CONNECTIONS: usize = 3;
+
+impl Cli {
+    fn work(&self) -> anyhow::Result<()> {
+        let stop = Stop::on_signals()?;
+        let slots = self.worker.concurrency.get();
+        let connections = u32::try_from(slots + OTHER_CONNECTIONS)?;
+        let broker = Broker::new(&self.broker, connections)?;
+        let database = Database::new(&self.database);
+        let context = Context {
+            database: database.clone(),
+            clock: Arc::new(SystemClock),
+            rule: self.check.rule(),
+            zone: self.zone.time_zone,
+        };
+        let (queues, timeout) = (&self.worker.queues, self.worker.worker_timeout);
+        let worker = WorkerId::of_this_process();
+        let ready = stop
+            .wait_for("Redis", || broker.declare(queues).and_then(|()| broker.renew(&worker, timeout)))
+            .and_then(|_| stop.wait_for("the database", || database.get().map(drop)));
+        if ready.is_none() {
+            broker.leave(&worker)?;
+            return Ok(());
+        }
+        log::info!(worker = worker.0.as_str(), concurrency = slots; "serving {}", queues.join(", "));
+        let runner = Runner::new(broker.clone(), worker.clone(), queues.clone(), context, stop.clone());
+        let threads: Vec<_> = (0..slots)
+            .map(|_| {
+                let runner = runner.clone();
+                std::thread::spawn(move || runner.run())
+            })
+            .collect();
+        let beating = heartbeat::start(broker.clone(), worker.clone(), timeout);
+        let reaping = reaper::start(broker.clone(), timeout, stop.clone());
+        drain(&stop, &threads, self.worker.grace);
+        beating.stop();
+        reaping.stop();
+        // What is still running goes back to its queue; whoever gets it repeats it with the effect of once.
+        let put_back = broker.leave(&worker)?;
+        log::info!(count = put_back; "stopped");
+        Ok(())
+    }
+}
+
+/// Waits for the signal to stop, then for the slots to end, until the grace is over or a second signal comes.
+fn drain(stop: &Stop, threads: &[std::thread::JoinHandle<()>], grace: Duration) {
+    while !stop.is_raised() {
+        stop.wait(Urgency::Finish, Duration::from_secs(3_600));
+    }
+    let running = || threads.iter().filter(|thread| !thread.is_finished()).count();
+    log::info!(count = running(); "stopping: no new tasks");
+    let end = Instant::now() + grace;
+    while running() > 0 && Instant::now() < end {
+        if stop.wait(Urgency::Now, Duration::from_millis(20)) == Urgency::Now {
+            return;
+        }
+    }
+}

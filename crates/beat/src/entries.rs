@@ -1,0 +1,78 @@
+//! The schedule: every entry that beat watches.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use logmon_core::celery::{BadArguments, NewTask};
+use logmon_core::config::ScheduleSettings;
+use logmon_core::schedule::Schedule;
+use logmon_core::summary::yesterday;
+use logmon_core::tasks::{CheckErrorLogs, GenerateDailySummary, NoInput, SummaryInput, Task as _};
+
+/// Makes the task of a slot.
+type MakeTask = Box<dyn Fn(DateTime<Utc>) -> Result<NewTask, BadArguments> + Send + Sync>;
+
+/// One entry of the schedule.
+pub struct Entry {
+    /// Its name, the original's.
+    pub name: &'static str,
+    /// When it is due.
+    pub schedule: Schedule,
+    /// What happens to slots that passed while no beat was running.
+    pub missed: Missed,
+    /// The task of a slot.
+    pub task: MakeTask,
+}
+
+/// What happens to slots that passed while no beat was running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// Only the newest is made up for: one run covers them all.
+    Latest,
+    /// Each is made up for, the newest so many.
+    All(usize),
+}
+
+/// Every entry.
+///
+/// # Errors
+/// When a schedule cannot be read.
+pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entry>> {
+    Ok(vec![
+        Entry {
+            name: "check-error-logs-every-10-minutes",
+            schedule: Schedule::Every(settings.check_interval),
+            missed: Missed::Latest,
+            task: Box::new(|_| CheckErrorLogs::call(&NoInput {})),
+        },
+        Entry {
+            name: "generate-daily-summary",
+            schedule: Schedule::crontab(&format!("0 {} * * *", settings.summary_hour), zone)?,
+            missed: Missed::All(31),
+            // The date travels with the task: it may run on another day than it was due on.
+            task: Box::new(move |slot| GenerateDailySummary::call(&SummaryInput { date: Some(yesterday(slot, zone)) })),
+        },
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn every_entry_names_a_task_that_exists_and_no_two_share_a_name() {
+        let settings = ScheduleSettings { check_interval: Duration::from_secs(600), summary_hour: 0 };
+        let entries = entries(&settings, Tz::UTC).unwrap();
+        let slot = "2026-11-23T00:00:00Z".parse().unwrap();
+        let mut names = Vec::new();
+        for entry in &entries {
+            let task = (entry.task)(slot).unwrap();
+            assert!(logmon_core::tasks::ALL.iter().any(|known| known.name == task.task), "{}", task.task);
+            assert!(!names.contains(&entry.name));
+            names.push(entry.name);
+        }
+        let summary = (entries[1].task)(slot).unwrap();
+        assert_eq!(summary.arguments.kwargs_repr(), "{'date': '2026-11-22'}");
+    }
+}

@@ -1,0 +1,7 @@
+//! `logmon-beat`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logmon_beat::run()
+}

@@ -1,0 +1,21 @@
+//! What the handlers work with.
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use logmon_core::alert::Rule;
+use logmon_core::clock::Clock;
+use logmon_store::db::Database;
+
+/// What the handlers work with. Clones share it.
+#[derive(Clone)]
+pub struct Context {
+    /// The database.
+    pub database: Database,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// When an app's errors are too many.
+    pub rule: Rule,
+    /// The zone that days are cut in.
+    pub zone: Tz,
+}

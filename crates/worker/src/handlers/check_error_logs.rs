@@ -1,0 +1,27 @@
+//! Raises an alert for each app with too many errors. Twice: the second finds the open alert and raises none.
+
+use logmon_core::alert::Outcome;
+use logmon_core::tasks::{CheckErrorLogs, NoInput};
+use logmon_store::db::alerts::{self, Raised};
+use logmon_store::db::logs;
+
+use crate::context::Context;
+use crate::registry::{Failure, Handle};
+
+impl Handle for CheckErrorLogs {
+    fn run(context: &Context, _: NoInput) -> Result<u64, Failure> {
+        let (rule, now) = (&context.rule, context.clock.now());
+        let mut conn = context.database.get()?;
+        let mut raised = 0;
+        for (app, count) in logs::count_since(&mut conn, rule.level, rule.window_start(now))? {
+            if rule.evaluate(count) == Outcome::Calm {
+                continue;
+            }
+            if let Raised::New(alert) = alerts::raise(&mut conn, app, &rule.content(count), now)? {
+                log::info!(app_id = app.0, alert_id = alert.0, count; "raised an alert");
+                raised += 1;
+            }
+        }
+        Ok(raised)
+    }
+}

@@ -1,0 +1,6 @@
+//! How each task is done, one file a task.
+
+mod check_error_logs;
+mod delete_app;
+mod generate_daily_summary;
+mod noop;

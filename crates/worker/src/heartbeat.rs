@@ -1,0 +1,45 @@
+//! Says that this worker is alive and renews its hold on what it runs, until the very end of the process.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use logmon_core::stop::{Stop, Urgency};
+use logmon_store::broker::{Broker, WorkerId};
+
+/// A loop that runs beside the slots and ends when it is told to.
+pub struct Loop {
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Loop {
+    /// Runs `turn` every `interval`.
+    pub fn start(interval: Duration, mut turn: impl FnMut() + Send + 'static) -> Self {
+        let stop = Stop::default();
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            while !stopped.is_raised() {
+                turn();
+                stopped.wait(Urgency::Finish, interval);
+            }
+        });
+        Self { stop, thread }
+    }
+
+    /// Ends the loop and waits for its last turn.
+    pub fn stop(self) {
+        self.stop.raise(Urgency::Finish);
+        if self.thread.join().is_err() {
+            log::error!("a loop of this worker panicked");
+        }
+    }
+}
+
+/// Starts the heartbeat: three signs of life within `timeout`.
+pub fn start(broker: Broker, worker: WorkerId, timeout: Duration) -> Loop {
+    Loop::start(timeout / 3, move || {
+        if let Err(error) = broker.renew(&worker, timeout) {
+            log::warn!(worker = worker.0.as_str(); "no sign of life given: {error}");
+        }
+    })
+}

@@ -1,0 +1,7 @@
+//! `logmon-worker`
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logmon_worker::run()
+}

@@ -1,0 +1,41 @@
+//! Brings back what dead workers held, and what has become due. Every worker does so; each message comes back once.
+
+use std::time::{Duration, Instant};
+
+use logmon_core::stop::Stop;
+use logmon_store::broker::{Broker, BrokerError};
+
+use crate::heartbeat::Loop;
+
+/// How often delayed messages are looked at.
+const PROMOTE: Duration = Duration::from_millis(200);
+
+/// Starts the loop. Dead workers are looked for three times within `timeout`.
+pub fn start(broker: Broker, timeout: Duration, stop: Stop) -> Loop {
+    let mut next_reap = Instant::now();
+    Loop::start(PROMOTE, move || {
+        if stop.is_raised() {
+            return;
+        }
+        let done = promote_all(&broker).and_then(|()| {
+            if Instant::now() < next_reap {
+                return Ok(());
+            }
+            next_reap = Instant::now() + timeout / 3;
+            let count = broker.reap()?;
+            if count > 0 {
+                log::warn!(count; "put back what a dead worker held");
+            }
+            Ok(())
+        });
+        if let Err(error) = done {
+            // The slots say that Redis is away, and when it is back.
+            log::debug!("nothing brought back: {error}");
+        }
+    })
+}
+
+fn promote_all(broker: &Broker) -> Result<(), BrokerError> {
+    while broker.promote()? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Which handler runs which task: the one list.
+
+use logmon_core::celery::Arguments;
+use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, Noop, Task};
+use logmon_store::db::DbError;
+use serde_json::value::{RawValue, to_raw_value};
+use thiserror::Error;
+
+use crate::context::Context;
+
+/// Why a task did not succeed, and so what becomes of it.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// It can never succeed: the arguments do not fit.
+    #[error("{0}")]
+    BadArguments(String),
+    /// It may succeed later: it is tried again, a number of times.
+    #[error("{0}")]
+    Retry(String),
+    /// What it needs is away: it goes back to its queue and waits, however long.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            DbError::Query(_) => Self::Retry(error.to_string()),
+        }
+    }
+}
+
+/// How a task is done. Every task may run twice; its handler's file says how that has the effect of once.
+pub trait Handle: Task {
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it did not succeed.
+    fn run(context: &Context, input: Self::Input) -> Result<Self::Output, Failure>;
+}
+
+/// A task's handler, its types erased.
+#[derive(Debug, Clone, Copy)]
+pub struct Handler {
+    /// The task's registered name.
+    pub name: &'static str,
+    /// How often it is tried again.
+    pub max_retries: u32,
+    /// Binds the arguments, does the task, and writes its result as JSON.
+    pub run: fn(&Context, &Arguments) -> Result<Box<RawValue>, Failure>,
+}
+
+const fn handler<T: Handle>() -> Handler {
+    Handler {
+        name: T::NAME,
+        max_retries: T::MAX_RETRIES,
+        run: |context, arguments| {
+            let input =
+                arguments.bind(T::PARAMETERS).map_err(|e| Failure::BadArguments(format!("{}() {e}", T::NAME)))?;
+            to_raw_value(&T::run(context, input)?).map_err(|e| Failure::Retry(e.to_string()))
+        },
+    }
+}
+
+/// Every handler.
+pub const HANDLERS: &[Handler] =
+    &[handler::<CheckErrorLogs>(), handler::<GenerateDailySummary>(), handler::<Noop>(), handler::<DeleteApp>()];
+
+/// The handler of a task.
+pub fn find(task: &str) -> Option<&'static Handler> {
+    HANDLERS.iter().find(|handler| handler.name == task)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::HANDLERS;
+
+    #[test]
+    fn every_task_has_a_handler_and_every_handler_a_task() {
+        let tasks: BTreeSet<&str> = logmon_core::tasks::ALL.iter().map(|task| task.name).collect();
+        let handlers: BTreeSet<&str> = HANDLERS.iter().map(|handler| handler.name).collect();
+        assert_eq!(handlers, tasks);
+        assert_eq!(handlers.len(), HANDLERS.len(), "a task has two handlers");
+    }
+}

@@ -64,7 +64,9 @@ impl Serve {
             .shutdown_timeout(GRACE_SECONDS)
             .bind(listen)
             .with_context(|| format!("LISTEN is {listen}, but that address cannot be listened on"))?;
-            log::info!("listening on http://{listen}");
+            for address in server.addrs() {
+                log::info!("listening on http://{address}");
+            }
             health.watch(database, broker);
             server.run().await?;
             log::info!("stopped");

@@ -45,9 +45,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let mut day =
         |name| query.last(name).filter(|text| !text.is_empty()).and_then(|text| errors.take(name, date(text)));
     let (since, until) = (day("since"), day("until"));
-    let dates =
-        (since.is_some() || until.is_some()).then(|| since.unwrap_or(NaiveDate::MIN)..=until.unwrap_or(NaiveDate::MAX));
-    let filter = errors.into_result(SummaryFilter { apps, dates })?;
+    let filter = errors.into_result(SummaryFilter { apps, since, until })?;
     let page = query.page()?;
     let rows =
         state.database(move |conn| log_summaries::list(conn, &filter, Listing::<SummaryView>::one_more(page))).await?;

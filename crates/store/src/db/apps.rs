@@ -133,6 +133,9 @@ pub fn create(conn: &mut Connection, app: &NewApp, now: DateTime<Utc>) -> Result
 /// See [`SaveAppError`].
 pub fn update(conn: &mut Connection, id: AppId, change: &AppChange) -> Result<Option<App>, SaveAppError> {
     transaction(conn, |conn| {
+        if !lock(conn, id)? {
+            return Ok(None);
+        }
         if let Some(name) = &change.name {
             let taken = core_app::table
                 .select(core_app::id)

@@ -1,7 +1,5 @@
 //! `core_logsummary`: how many logs of each level an app had on a day.
 
-use std::ops::RangeInclusive;
-
 use chrono::NaiveDate;
 use diesel::prelude::*;
 use logmon_core::app::AppId;
@@ -27,8 +25,10 @@ struct SummaryRow {
 pub struct SummaryFilter {
     /// Only of these apps; empty means any.
     pub apps: Vec<AppId>,
-    /// Only of these days.
-    pub dates: Option<RangeInclusive<NaiveDate>>,
+    /// Only of this day and later ones.
+    pub since: Option<NaiveDate>,
+    /// Only of this day and earlier ones.
+    pub until: Option<NaiveDate>,
 }
 
 /// A page of the summaries with their ids, the newest day first. The cursor's time is the day's midnight in UTC.
@@ -40,8 +40,11 @@ pub fn list(conn: &mut Connection, filter: &SummaryFilter, page: Page) -> Result
     if !filter.apps.is_empty() {
         query = query.filter(core_logsummary::app_id.eq_any(filter.apps.iter().map(|app| app.0)));
     }
-    if let Some(dates) = &filter.dates {
-        query = query.filter(core_logsummary::date.ge(dates.start()).and(core_logsummary::date.le(dates.end())));
+    if let Some(since) = filter.since {
+        query = query.filter(core_logsummary::date.ge(since));
+    }
+    if let Some(until) = filter.until {
+        query = query.filter(core_logsummary::date.le(until));
     }
     if let Some(after) = page.after {
         let date = after.created_at.date_naive();

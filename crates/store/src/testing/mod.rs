@@ -1,5 +1,9 @@
 //! What tests share: a database and a key prefix of their own, on the servers that `scripts/test` started.
 
+pub mod http;
+pub mod process;
+pub mod proxy;
+
 use logmon_core::config::{BrokerSettings, DatabaseSettings};
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -1,0 +1,254 @@
+//! What the API offers beyond the original's four calls, and what it says of wrong ones.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::Command;
+
+use logmon_store::testing::process::{PATIENCE, Process, Signal, eventually};
+use serde_json::json;
+
+use crate::common::{API, Api, System};
+
+#[test]
+fn apps_are_made_changed_and_removed_with_everything_kept_of_them() {
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    let made = api.post("/api/apps/", &json!({"name": " 支付 ", "owner": "li"}));
+    assert_eq!(made.status, 201);
+    let app = made.json();
+    assert_eq!((&app["name"], &app["owner"]), (&json!("支付"), &json!("li")));
+    let path = format!("/api/apps/{}/", app["id"]);
+    let again = api.post("/api/apps/", &json!({"name": "支付", "owner": "x"}));
+    assert_eq!((again.status, again.json()), (400, json!({"name": ["app with this name already exists."]})));
+    let wrong = api.post("/api/apps/", &json!({"name": "x".repeat(101)}));
+    assert_eq!(
+        wrong.json(),
+        json!({"name": ["Ensure this field has no more than 100 characters."], "owner": ["This field is required."]})
+    );
+    let patch = |body: &[u8]| api.send("PATCH", &path, &[("Content-Type", "application/json")], Some(body));
+    assert_eq!(patch(b"{\"owner\":\"wang\"}").json()["owner"], "wang");
+    assert_eq!(patch(b"{\"name\":\"shop\"}").status, 400);
+    assert_eq!(api.get(&path).json()["owner"], "wang");
+    let names: Vec<_> =
+        api.get("/api/apps/").json().as_array().unwrap().iter().map(|app| app["name"].clone()).collect();
+    assert_eq!(names, ["支付", "pay", "shop"]);
+
+    let log = json!({"app": app["id"], "level": "INFO", "message": "m"});
+    assert_eq!(api.post("/api/logs/", &log).status, 201);
+    let result = api.run(&api.send("DELETE", &path, &[], None));
+    assert_eq!((&result["status"], &result["result"]), (&json!("SUCCESS"), &json!(1)));
+    assert_eq!(api.get(&path).status, 404);
+    assert_eq!(api.get(&path).json(), json!({"detail": "No App matches the given query."}));
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 0);
+    assert_eq!(api.post("/api/logs/", &log).status, 400);
+}
+
+#[test]
+fn one_bad_record_of_a_batch_does_not_fail_the_others() {
+    let system = System::new();
+    let api = system.serve();
+    let good = json!({"app": 1, "level": "ERROR", "message": "boom"});
+    let answer = api.post("/api/logs/", &json!([good, {"app": 9, "level": "ERROR", "message": ""}, 1, good]));
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.json(),
+        json!({"accepted": 2, "duplicate": 0, "rejected": [
+            {"index": 1, "errors": {"message": ["This field may not be blank."], "app": ["Invalid pk \"9\" - object does not exist."]}},
+            {"index": 2, "errors": {"non_field_errors": ["Invalid data. Expected a dictionary, but got int."]}},
+        ]})
+    );
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 2);
+    let none = api.post("/api/logs/", &json!([[], null]));
+    assert_eq!((none.status, none.json()["accepted"].clone()), (422, json!(0)));
+}
+
+#[test]
+fn lists_go_on_where_their_link_says() {
+    let system = System::new();
+    let api = system.serve();
+    let level = |n: i32| ["INFO", "WARN", "ERROR"][usize::try_from(n % 3).unwrap()];
+    let log = |n: i32| json!({"app": n % 2 + 1, "level": level(n), "message": n});
+    let batch: Vec<_> = (0..250).map(log).collect();
+    assert_eq!(api.post("/api/logs/", &json!(batch)).json()["accepted"], 250);
+    assert_eq!(api.get("/api/logs/").json().as_array().unwrap().len(), 100);
+    let (mut path, mut seen) = ("/api/logs/?level=ERROR&level=WARN&app=1&app=2&limit=40".to_owned(), Vec::new());
+    loop {
+        let page = api.get(&path);
+        seen.extend(page.json().as_array().unwrap().iter().map(|log| log["message"].clone()));
+        let Some(link) = page.header("link") else { break };
+        path = link.strip_prefix('<').unwrap().strip_suffix(">; rel=\"next\"").unwrap().to_owned();
+    }
+    let expected: Vec<_> = (0..250).rev().filter(|n| n % 3 > 0).map(|n| json!(n.to_string())).collect();
+    assert_eq!(seen, expected);
+    let wrong = api.get("/api/logs/?limit=0&cursor=nonsense");
+    assert_eq!(wrong.status, 400);
+    assert!(wrong.json()["limit"].is_array() && wrong.json()["cursor"].is_array());
+    let wrong = api.get("/api/logs/?app=abc&level=NOPE");
+    assert!(wrong.status == 400 && wrong.json()["app"].is_array() && wrong.json()["level"].is_array());
+}
+
+#[test]
+fn summaries_are_listed_by_app_and_day() {
+    let system = System::new();
+    let api = system.serve();
+    for (app, day) in [(1, 20), (1, 21), (2, 21), (1, 22)] {
+        system.database.execute(&format!(
+            "INSERT INTO core_logsummary (app_id, date, info_count, warn_count, error_count) VALUES ({app}, '2026-11-{day}', {day}, 2, 1)"
+        ));
+    }
+    let days = |query: &str| -> Vec<String> {
+        let list = api.get(&format!("/api/summaries/{query}")).json();
+        list.as_array().unwrap().iter().map(|row| format!("{}/{}", row["app"], row["date"].as_str().unwrap())).collect()
+    };
+    assert_eq!(days("?app=1&since=2026-11-21"), ["1/2026-11-22", "1/2026-11-21"]);
+    assert_eq!(days("?until=2026-11-20"), ["1/2026-11-20"]);
+    assert_eq!(days("").len(), 4);
+    assert!(api.get("/api/summaries/?since=yesterday").json()["since"].is_array());
+    for (body, words) in [
+        (json!({}), "This field is required."),
+        (json!({"date": "22.11.2026"}), "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."),
+        (json!({"date": "2999-01-01"}), "This day has not begun yet."),
+    ] {
+        let answer = api.post("/api/summaries/", &body);
+        assert_eq!((answer.status, answer.json()), (400, json!({"date": [words]})));
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_or_in_an_unknown_coding_is_refused() {
+    let system = System::new();
+    let api = system.serve_with(&[("BODY_LIMIT", "1000")]);
+    let headers = [("Content-Type", "application/json")];
+    let large = api.send("POST", "/api/logs/", &headers, Some(&[b' '; 1001]));
+    assert_eq!(
+        (large.status, large.json()),
+        (413, json!({"detail": "The body of the request is larger than 1000 bytes."}))
+    );
+    let mut chunked = TcpStream::connect(&api.address).unwrap();
+    chunked.set_read_timeout(Some(PATIENCE)).unwrap();
+    let head = "POST /api/logs/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunk = format!("400\r\n{}\r\n", " ".repeat(1024));
+    chunked.write_all(format!("{head}{chunk}0\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    chunked.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    let coded = [("Content-Type", "application/json"), ("Content-Encoding", "br")];
+    assert_eq!(api.send("POST", "/api/logs/", &coded, Some(b"x")).status, 415);
+}
+
+#[test]
+fn every_answer_carries_an_id_and_a_hidden_cause_stays_hidden() {
+    let system = System::new();
+    let api = system.serve();
+    assert_eq!(api.send("GET", "/api/", &[("X-Request-Id", "abc-1")], None).header("x-request-id"), Some("abc-1"));
+    assert_ne!(api.send("GET", "/api/", &[("X-Request-Id", "a b")], None).header("x-request-id"), Some("a b"));
+    system.database.execute("DROP TABLE core_alert");
+    let broken = api.get("/api/alerts/");
+    assert_eq!(broken.status, 500);
+    let id = broken.header("x-request-id").unwrap().to_owned();
+    assert_eq!(broken.json(), json!({"detail": "Internal server error.", "request_id": id}));
+    assert!(api.process.wait_for_line(&id).contains("core_alert"), "the cause is in the log");
+}
+
+#[test]
+fn settings_that_are_missing_or_wrong_are_named_in_one_sentence() {
+    const DATABASE: (&str, &str) = ("DATABASE_URL", "mysql://u:p@127.0.0.1/d");
+    const REDIS: (&str, &str) = ("REDIS_URL", "redis://127.0.0.1");
+    for (settings, expected) in [
+        (vec![REDIS], "DATABASE_URL is not set: "),
+        (vec![DATABASE], "REDIS_URL is not set: "),
+        (vec![("DATABASE_URL", "sqlite://secret"), REDIS], "DATABASE_URL is wrong: "),
+        (vec![DATABASE, REDIS, ("LISTEN", "here")], "LISTEN is \"here\", but "),
+        (vec![DATABASE, REDIS, ("TIME_ZONE", "Mars")], "TIME_ZONE is \"Mars\", but "),
+    ] {
+        let mut process = Process::start(API, &["serve"], &settings);
+        assert_eq!(process.wait().code(), Some(2));
+        let said = process.said();
+        assert!(said.starts_with(expected) && said.lines().count() == 1 && !said.contains("secret"), "{said}");
+    }
+}
+
+#[test]
+fn a_busy_address_is_named() {
+    let system = System::new();
+    let first = system.serve();
+    let mut second = system.start("logmon-api", &["serve"], &[("LISTEN", &first.address)]);
+    assert_eq!(second.wait().code(), Some(1));
+    assert!(second.said().contains(&format!("LISTEN is {}, but", first.address)), "{}", second.said());
+}
+
+#[test]
+fn the_commands_print_json_and_say_how_a_task_ended() {
+    let system = System::new();
+    let _worker = system.work(&[]);
+    let run = |arguments: &[&str]| {
+        let output = Command::new(API)
+            .args(arguments)
+            .env_clear()
+            .env("DATABASE_URL", system.database.url())
+            .env("REDIS_URL", system.broker.url())
+            .env("REDIS_KEY_PREFIX", system.broker.prefix())
+            .current_dir(std::env::temp_dir())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, out) = run(&["app", "create", "new", "--owner", "you"]);
+    assert_eq!(code, Some(0));
+    let app: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let (_, out) = run(&["app", "list"]);
+    let apps: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    assert_eq!((apps.len(), &apps[0]), (3, &app));
+    assert_eq!(run(&["app", "create", "new", "--owner", "you"]).0, Some(1));
+    let noop = "log_monitor_system.apps.core.tasks.noop";
+    let (code, out) = run(&["call", noop, "--kwargs", "{\"value\": 12345678901234567890123}", "--wait", "60"]);
+    assert_eq!(code, Some(0));
+    assert!(out.contains("12345678901234567890123"), "{out}");
+    let (code, out) = run(&["call", "no.such.task", "--wait", "60"]);
+    assert!(code == Some(1) && out.contains("NotRegistered"), "{out}");
+    assert_eq!(run(&["call", noop, "--args", "{"]).0, Some(1));
+    let (code, out) = run(&["migrate"]);
+    assert!(code == Some(0) && out.contains("nothing to do"), "{out}");
+}
+
+#[test]
+fn a_request_under_way_is_answered_before_the_server_ends() {
+    let system = System::new();
+    let mut api = system.serve();
+    let mut stream = TcpStream::connect(&api.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let body = br#"{"app":1,"level":"INFO","message":"last"}"#;
+    let head = format!(
+        "POST /api/logs/ HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(&body[..10]).unwrap();
+    // Another request, answered after the first one was begun, shows that the server has it.
+    assert_eq!(api.get("/healthz").status, 200);
+    api.process.signal(Signal::Term);
+    eventually("the listener to close", || TcpStream::connect(&api.address).is_err().then_some(()));
+    stream.write_all(&body[10..]).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert_eq!(api.process.wait().code(), Some(0));
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 1);
+}
+
+#[test]
+fn without_the_database_the_server_is_up_and_says_what_it_waits_for() {
+    let system = System::new();
+    let settings = [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", "mysql://nobody@127.0.0.1:1/none")];
+    let api = Api::of(system.start("logmon-api", &["serve"], &settings));
+    api.process.wait_for_line("waiting for the database");
+    assert_eq!(api.get("/healthz").status, 200);
+    let ready = eventually("the first findings", || {
+        let ready = api.get("/readyz");
+        (ready.json()["redis"] == "ok").then_some(ready)
+    });
+    assert_eq!((ready.status, ready.json()["database"].clone()), (503, json!("down")));
+    let answer = api.post("/api/logs/", &json!({"app": 1, "level": "INFO", "message": "m"}));
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(api.get("/api/tasks/x/").status, 200, "what needs only Redis goes on");
+}

@@ -1,0 +1,9 @@
+//! The API and the other programs as a user meets them: as processes, on real servers.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+mod calls;
+mod common;
+mod drf;
+mod producers;
+mod story;

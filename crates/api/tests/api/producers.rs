@@ -1,0 +1,67 @@
+//! Real producers and the real Django: Python programs against the real server.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::common::System;
+
+#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "says where the tests' Python is")]
+fn python(script: &str, arguments: &[&str]) -> String {
+    let python = std::env::var("TEST_PYTHON").expect("run the tests by scripts/test: it installs what they need");
+    let path = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output = Command::new(python).arg(path).args(arguments).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out.into_owned()
+}
+
+#[test]
+fn pythons_logging_handler_and_requests_are_understood() {
+    let system = System::new();
+    let api = system.serve();
+    python("producers.py", &[&api.address]);
+    let logs = api.get("/api/logs/").json();
+    let messages: Vec<_> =
+        logs.as_array().unwrap().iter().map(|log| (log["level"].clone(), log["message"].clone())).collect();
+    assert_eq!(
+        messages,
+        [
+            (json!("INFO"), json!("from a requests form & more")),
+            (json!("WARN"), json!("来自 requests 🚨")),
+            (json!("ERROR"), json!("charge 42 failed: 支付超时")),
+        ]
+    );
+}
+
+#[test]
+fn a_database_that_django_made_is_adopted_while_django_writes() {
+    let mut system = System::new();
+    system.database = logmon_store::testing::TestDatabase::empty();
+    let url = system.database.url();
+    python("django_app.py", &[&url, "create", "300"]);
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 300);
+
+    // Django goes on writing while the tables are adopted and the API begins to serve.
+    let writing = std::thread::spawn({
+        let url = url.clone();
+        move || python("django_app.py", &[&url, "write", "300"])
+    });
+    let mut migrate = system.start("logmon-api", &["migrate"], &[]);
+    assert!(migrate.wait().success(), "{}", migrate.said());
+    let api = system.serve();
+    for n in 0..50 {
+        let answer = api.post("/api/logs/", &json!({"app": 1, "level": "ERROR", "message": format!("ours {n}")}));
+        assert_eq!(answer.status, 201);
+    }
+    writing.join().unwrap();
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 300 + 300 + 50);
+    assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), 300 + 300 + 50);
+
+    // Django sees ours, and its alert is resolved by either.
+    assert_eq!(python("django_app.py", &[&url, "count"]).trim(), "650");
+    let alerts = api.get("/api/alerts/").json();
+    assert_eq!(alerts.as_array().unwrap().len(), 1);
+    let resolved = api.send("PATCH", &format!("/api/alerts/{}/resolve/", alerts[0]["id"]), &[], None);
+    assert_eq!(resolved.json()["is_resolved"], true);
+}

@@ -1,0 +1,191 @@
+//! The whole system: from a hundred and one errors to an alert, its resolution and a day's summary, through the death
+//! of a worker and the absence of the database.
+
+use diesel::connection::SimpleConnection as _;
+use logmon_store::testing::process::{Process, Signal, eventually};
+use logmon_store::testing::proxy::{Proxy, Weather};
+use serde_json::{Value, json};
+
+use crate::common::{Api, System};
+
+const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
+
+fn errors(api: &Api, app: i64, count: usize) {
+    let log = json!({"app": app, "level": "ERROR", "message": "boom"});
+    let answer = api.post("/api/logs/", &json!(vec![log; count]));
+    assert_eq!(answer.json()["accepted"], count);
+}
+
+/// Queues a check by hand and gives how many alerts it raised.
+fn check(system: &System) -> Value {
+    use logmon_core::celery::{Arguments, NewTask, Status};
+    let task = NewTask::new(CHECK, "celery", Arguments::default());
+    system.broker.broker.enqueue(&task).unwrap();
+    eventually("a check", || {
+        let result = system.broker.broker.result(&task.id).unwrap();
+        (result.status == Status::Success).then(|| serde_json::from_str(result.result.get()).unwrap())
+    })
+}
+
+fn today() -> String {
+    use logmon_core::clock::{Clock as _, SystemClock};
+    SystemClock.now().date_naive().to_string()
+}
+
+#[test]
+fn from_errors_to_an_alert_to_a_summary() {
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    errors(&api, 1, 101);
+    errors(&api, 2, 100);
+
+    let mut beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")]);
+    let alerts = eventually("an alert", || {
+        let alerts = api.get("/api/alerts/").json();
+        (alerts != json!([])).then_some(alerts)
+    });
+    assert_eq!(beat.stop().code(), Some(0));
+    assert_eq!(alerts.as_array().unwrap().len(), 1, "exactly 100 raise none");
+    assert_eq!((&alerts[0]["app"], &alerts[0]["is_resolved"]), (&json!(1), &json!(false)));
+    assert_eq!(alerts[0]["content"], "101 error logs in the past 10 minutes");
+    assert_eq!(check(&system), 0, "no second one while it is open");
+
+    let path = format!("/api/alerts/{}/resolve/", alerts[0]["id"]);
+    for _ in 0..2 {
+        let resolved = api.send("PATCH", &path, &[], None);
+        assert_eq!((resolved.status, resolved.json()["is_resolved"].clone()), (200, json!(true)));
+    }
+    assert_eq!(api.get("/api/alerts/").json(), json!([]));
+    assert_eq!(check(&system), 1, "a resolved one does not hold the next back");
+
+    api.post("/api/logs/", &json!({"app": 2, "level": "WARN", "message": "w"}));
+    // A day that begins while this runs has a summary of its own: the rows are counted by their day.
+    let date = today();
+    for _ in 0..2 {
+        let result = api.run(&api.post("/api/summaries/", &json!({"date": date})));
+        assert_eq!((&result["status"], &result["result"]), (&json!("SUCCESS"), &Value::Null));
+    }
+    let summaries = api.get(&format!("/api/summaries/?since={date}&until={date}")).json();
+    assert_eq!(summaries.as_array().unwrap().len(), 2, "run again it replaces");
+    for summary in summaries.as_array().unwrap() {
+        for (field, level) in [("info_count", "INFO"), ("warn_count", "WARN"), ("error_count", "ERROR")] {
+            let rows = system.database.number(&format!(
+                "SELECT COUNT(*) FROM core_log WHERE app_id = {} AND level = '{level}' AND DATE(created_at) = '{date}'",
+                summary["app"]
+            ));
+            assert_eq!(summary[field], rows, "{summary}");
+        }
+    }
+}
+
+/// A summary that cannot go on: the app's row is locked by somebody else.
+fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (diesel::MysqlConnection, String) {
+    let mut lock = system.database.connect();
+    lock.batch_execute("BEGIN; SELECT id FROM core_app WHERE id = 1 FOR UPDATE").unwrap();
+    worker.wait_for_line("serving");
+    let accepted = api.post("/api/summaries/", &json!({"date": today()})).json();
+    let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%core_app%for update%' AND id <> CONNECTION_ID()";
+    eventually("the task to be in its middle", || (system.database.number(waiting) > 0).then_some(()));
+    (lock, accepted["task_id"].as_str().unwrap().to_owned())
+}
+
+fn assert_done_once(system: &System, api: &Api, task_id: &str) {
+    assert_eq!(api.result_of(task_id)["status"], "SUCCESS");
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_logsummary"), 2, "one for each app");
+    let keys = system.broker.broker.keys();
+    let mut conn = system.broker.connect();
+    let left: (u64, u64) = redis::pipe().hlen(keys.unacked()).zcard(keys.unacked_index()).query(&mut conn).unwrap();
+    assert_eq!(left, (0, 0), "nothing is in flight");
+}
+
+#[test]
+fn a_worker_killed_in_the_middle_of_a_task_loses_nothing() {
+    let system = System::new();
+    let api = system.serve();
+    let settings = [("WORKER_TIMEOUT", "1s")];
+    let mut worker = system.work(&settings);
+    let (mut lock, task_id) = blocked_summary(&system, &api, &worker);
+    worker.signal(Signal::Kill);
+    worker.wait();
+    assert_eq!(api.get(&format!("/api/tasks/{task_id}/")).json()["status"], "PENDING");
+    let second = system.work(&settings);
+    second.wait_for_line("put back what a dead worker held");
+    lock.batch_execute("ROLLBACK").unwrap();
+    assert_done_once(&system, &api, &task_id);
+}
+
+#[test]
+fn a_worker_told_to_stop_puts_back_what_it_cannot_end_in_time() {
+    let system = System::new();
+    let api = system.serve();
+    let mut worker = system.work(&[("GRACE", "1s")]);
+    let (mut lock, task_id) = blocked_summary(&system, &api, &worker);
+    assert_eq!(worker.stop().code(), Some(0));
+    assert!(worker.said().contains("stopped count=1"), "{}", worker.said());
+    lock.batch_execute("ROLLBACK").unwrap();
+    let _second = system.work(&[]);
+    assert_done_once(&system, &api, &task_id);
+}
+
+#[test]
+fn a_task_waits_for_the_database_without_using_up_its_attempts() {
+    let system = System::new();
+    let url = system.database.url();
+    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    let proxy = Proxy::to(server);
+    let through = url.replace(server, proxy.address());
+    let (api, worker) = (system.serve_with(&[("DATABASE_URL", &through)]), system.work(&[("DATABASE_URL", &through)]));
+    proxy.set(Weather::Cut);
+    let accepted = api.post("/api/summaries/", &json!({"date": today()})).json();
+    worker.wait_for_line("put back");
+    worker.wait_for_line("waiting for the database");
+    let log = json!({"app": 1, "level": "INFO", "message": "m"});
+    assert_eq!(api.post("/api/logs/", &log).status, 503);
+    proxy.set(Weather::Fair);
+    assert_done_once(&system, &api, accepted["task_id"].as_str().unwrap());
+    eventually("the API to recover by itself", || (api.post("/api/logs/", &log).status == 201).then_some(()));
+}
+
+#[test]
+fn a_silent_database_makes_nobody_wait_long() {
+    let system = System::new();
+    let url = system.database.url();
+    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
+    let proxy = Proxy::to(server);
+    let api = system.serve_with(&[("DATABASE_URL", &url.replace(server, proxy.address()))]);
+    proxy.set(Weather::Silent);
+    let log = json!({"app": 1, "level": "INFO", "message": "m"});
+    // More than there are connections: those that are stuck must not keep the rest from an answer.
+    std::thread::scope(|scope| {
+        for _ in 0..30 {
+            scope.spawn(|| assert_eq!(api.post("/api/logs/", &log).status, 503));
+        }
+    });
+    assert_eq!(api.get("/healthz").status, 200);
+    eventually("readyz to notice", || (api.get("/readyz").status == 503).then_some(()));
+    proxy.set(Weather::Cut);
+    proxy.set(Weather::Fair);
+    eventually("the API to recover by itself", || (api.post("/api/logs/", &log).status == 201).then_some(()));
+}
+
+#[test]
+fn several_beats_and_workers_do_each_slot_once() {
+    let system = System::new();
+    let _workers = [system.work(&[]), system.work(&[])];
+    let mut beats: Vec<Process> =
+        (0..3).map(|_| system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")])).collect();
+    let pushed = |beats: &[Process]| -> Vec<String> {
+        let said: String = beats.iter().map(|beat| beat.said() + "\n").collect();
+        let of_slot = |line: &str| Some(line.split("slot=").nth(1)?.split(' ').next()?.to_owned());
+        said.lines().filter(|line| line.contains("pushed")).filter_map(of_slot).collect()
+    };
+    eventually("four slots", || (pushed(&beats).len() >= 4).then_some(()));
+    for beat in &mut beats {
+        beat.stop();
+    }
+    let mut slots = pushed(&beats);
+    let count = slots.len();
+    slots.sort();
+    slots.dedup();
+    assert_eq!(slots.len(), count, "a slot was pushed twice");
+}

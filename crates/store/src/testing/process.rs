@@ -1,0 +1,128 @@
+//! The programs themselves, run as processes: started, told to stop, killed, and listened to.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something before it fails: long, because machines are busy at times.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running program. Dropped, it is killed.
+pub struct Process {
+    child: Child,
+    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    reader: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Which signal a process is sent.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal {
+    /// Ends it in good order.
+    Term,
+    /// Ends it at once, with no chance to do anything.
+    Kill,
+    /// Makes it stand still.
+    Stop,
+    /// Makes it go on.
+    Cont,
+}
+
+/// The path of a program of this workspace that stands beside the one at `sibling`.
+pub fn program(sibling: &str, name: &str) -> String {
+    let path = Path::new(sibling).with_file_name(name);
+    assert!(path.exists(), "{} is not built: run the tests of the whole workspace", path.display());
+    path.to_string_lossy().into_owned()
+}
+
+impl Process {
+    /// Starts a program with these arguments, and with these settings and no others in its environment.
+    pub fn start(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .env_clear()
+            .envs(settings.iter().copied())
+            // A folder without an .env of somebody's own.
+            .current_dir(std::env::temp_dir())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|e| panic!("{program}: {e}"));
+        let lines: Arc<(Mutex<Vec<String>>, Condvar)> = Arc::default();
+        let stderr = child.stderr.take().unwrap_or_else(|| panic!("no standard error"));
+        let seen = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                seen.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                seen.1.notify_all();
+            }
+        });
+        Self { child, lines, reader: Some(reader) }
+    }
+
+    /// Waits for a line that contains `text` and gives it.
+    pub fn wait_for_line(&self, text: &str) -> String {
+        let (lines, changed) = &*self.lines;
+        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let (lines, _) = changed
+            .wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none())
+            .unwrap_or_else(PoisonError::into_inner);
+        find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in {lines:#?}"))
+    }
+
+    /// Everything that it has said so far.
+    pub fn said(&self) -> String {
+        self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        let name = match signal {
+            Signal::Term => "-TERM",
+            Signal::Kill => "-KILL",
+            Signal::Stop => "-STOP",
+            Signal::Cont => "-CONT",
+        };
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill {name}");
+    }
+
+    /// Waits until it has ended and everything that it said was read.
+    pub fn wait(&mut self) -> ExitStatus {
+        let status = eventually("the end of a process", || self.child.try_wait().ok().flatten());
+        if let Some(reader) = self.reader.take() {
+            reader.join().unwrap_or_else(|_| panic!("the reader of a process panicked"));
+        }
+        status
+    }
+
+    /// Tells it to stop and waits until it has.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.signal(Signal::Term);
+        self.wait()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        if self.child.kill().is_ok() {
+            let _ended = self.child.wait();
+        }
+    }
+}
+
+/// Asks until there is an answer; fails when there is none after [`PATIENCE`].
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}

@@ -1,0 +1,93 @@
+//! A TCP proxy in front of a real server, with which a test takes the server away and gives it back.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+/// What happens to connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weather {
+    /// They go through.
+    Fair,
+    /// They are cut, and new ones with them.
+    Cut,
+    /// They stay, but nothing moves: a peer that is silent.
+    Silent,
+}
+
+/// The proxy; it ends with the test's process.
+#[derive(Clone)]
+pub struct Proxy {
+    address: String,
+    shared: Arc<Mutex<Shared>>,
+}
+
+struct Shared {
+    weather: Weather,
+    open: Vec<TcpStream>,
+}
+
+impl Proxy {
+    /// A proxy to `server`, an address and port.
+    pub fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("{e}"));
+        let address = listener.local_addr().map(|a| a.to_string()).unwrap_or_else(|e| panic!("{e}"));
+        let shared = Arc::new(Mutex::new(Shared { weather: Weather::Fair, open: Vec::new() }));
+        let proxy = Self { address, shared };
+        let (accepting, server) = (proxy.clone(), server.to_owned());
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                accepting.connect(&client, &server);
+            }
+        });
+        proxy
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Changes what happens to connections, those that are open included.
+    pub fn set(&self, weather: Weather) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.weather = weather;
+        if weather == Weather::Cut {
+            for stream in shared.open.drain(..) {
+                // It may be gone already.
+                let _gone = stream.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    fn weather(&self) -> Weather {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).weather
+    }
+
+    fn connect(&self, client: &TcpStream, server: &str) {
+        if self.weather() == Weather::Cut {
+            return;
+        }
+        let Ok(server) = TcpStream::connect(server) else { return };
+        for (from, to) in [(client, &server), (&server, client)] {
+            let (Ok(mut from), Ok(mut to), Ok(kept)) = (from.try_clone(), to.try_clone(), from.try_clone()) else {
+                return;
+            };
+            self.shared.lock().unwrap_or_else(PoisonError::into_inner).open.push(kept);
+            let proxy = self.clone();
+            thread::spawn(move || {
+                let mut buffer = [0; 16_384];
+                while let Ok(count @ 1..) = from.read(&mut buffer) {
+                    // What arrives while nothing moves is lost, as on a line that drops packets.
+                    let moved = proxy.weather() == Weather::Silent
+                        || buffer.get(..count).is_some_and(|bytes| to.write_all(bytes).is_ok());
+                    if !moved {
+                        break;
+                    }
+                }
+                let _gone = to.shutdown(Shutdown::Both);
+            });
+        }
+    }
+}

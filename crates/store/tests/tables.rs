@@ -1,0 +1,194 @@
+//! The queries of the tables on a real database, many at once where that matters.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+use chrono::{DateTime, Utc};
+use logmon_core::alert::AlertId;
+use logmon_core::app::{AppChange, AppId, NewApp};
+use logmon_core::log::{Level, LogFilter, NewLog};
+use logmon_core::page::{Cursor, Page};
+use logmon_core::summary::{LevelCounts, Summary};
+use logmon_store::db::alerts::Raised;
+use logmon_store::db::apps::SaveAppError;
+use logmon_store::db::log_summaries::SummaryFilter;
+use logmon_store::db::{alerts, apps, log_summaries, logs};
+use logmon_store::testing::TestDatabase;
+
+fn at(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_795_348_188_000_000 + micros).unwrap()
+}
+
+fn app(test: &TestDatabase, name: &str) -> AppId {
+    let app = NewApp { name: name.to_owned(), owner: "o".to_owned() };
+    apps::create(&mut test.connect(), &app, at(0)).unwrap().id
+}
+
+fn log(app: AppId, level: Level, message: &str) -> NewLog {
+    NewLog { app, level, message: message.to_owned() }
+}
+
+const FIRST: Page = Page { limit: 100, after: None };
+
+#[test]
+fn text_and_times_come_back_as_they_went_in() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let messages = ["支付超时 🚨 naïve", "\u{202e}\u{1b}[2J\r\n\t", "'; DROP TABLE core_log; --", &"x".repeat(100_000)];
+    let new: Vec<_> = messages.iter().map(|message| log(app, Level::Warn, message)).collect();
+    let ids = logs::insert(&mut test.connect(), &new, at(123_456)).unwrap();
+    let mut stored = logs::list(&mut test.connect(), &LogFilter::default(), FIRST).unwrap();
+    stored.reverse();
+    assert_eq!(stored.iter().map(|log| log.id).collect::<Vec<_>>(), ids);
+    assert_eq!(stored.iter().map(|log| log.message.as_str()).collect::<Vec<_>>(), messages);
+    assert!(stored.iter().all(|log| log.created_at == at(123_456) && log.level == "WARN" && log.app == app));
+}
+
+#[test]
+fn ids_are_right_on_a_node_that_counts_in_steps() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let mut conn = test.connect();
+    diesel::connection::SimpleConnection::batch_execute(
+        &mut conn,
+        "SET SESSION auto_increment_increment = 3; SET SESSION auto_increment_offset = 2",
+    )
+    .unwrap();
+    let new: Vec<_> = (0..2_500).map(|n| log(app, Level::Info, &n.to_string())).collect();
+    let ids = logs::insert(&mut conn, &new, at(0)).unwrap();
+    assert_eq!(ids.len(), 2_500);
+    for (n, id) in ids.iter().enumerate().step_by(97) {
+        let found = test.number(&format!("SELECT message FROM core_log WHERE id = {}", id.0));
+        assert_eq!(found, i64::try_from(n).unwrap());
+    }
+}
+
+#[test]
+fn pages_show_every_row_once_while_rows_arrive() {
+    let test = TestDatabase::new();
+    let (shop, pay) = (app(&test, "shop"), app(&test, "pay"));
+    let mut conn = test.connect();
+    for n in 0..90_i64 {
+        let level = Level::ALL[usize::try_from(n % 3).unwrap()];
+        // Several rows a moment, so that a page ends between two of the same time.
+        logs::insert(&mut conn, &[log(shop, level, "s"), log(pay, level, "p")], at(n / 5)).unwrap();
+    }
+    for filter in [
+        LogFilter::default(),
+        LogFilter { apps: vec![shop], levels: vec![] },
+        LogFilter { apps: vec![shop, pay], levels: vec![Level::Error] },
+        LogFilter { apps: vec![], levels: vec![Level::Warn, Level::Info] },
+    ] {
+        let all = logs::list(&mut conn, &filter, Page { limit: 1_000, after: None }).unwrap();
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let page = logs::list(&mut conn, &filter, Page { limit: 7, after }).unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
+            seen.extend(page);
+            logs::insert(&mut conn, &[log(shop, Level::Error, "new")], at(1_000_000)).unwrap();
+        }
+        assert_eq!(seen, all, "{filter:?}");
+    }
+}
+
+#[test]
+fn counts_are_the_rows() {
+    let test = TestDatabase::new();
+    let (shop, pay) = (app(&test, "shop"), app(&test, "pay"));
+    let mut conn = test.connect();
+    for (app, level, time, count) in [
+        (shop, Level::Error, 10, 3),
+        (shop, Level::Error, 9, 5),
+        (shop, Level::Info, 10, 2),
+        (pay, Level::Error, 20, 1),
+    ] {
+        logs::insert(&mut conn, &vec![log(app, level, "m"); count], at(time)).unwrap();
+    }
+    let mut since = logs::count_since(&mut conn, Level::Error, at(10)).unwrap();
+    since.sort_unstable();
+    assert_eq!(since, [(shop, 3), (pay, 1)]);
+    let mut levels = logs::count_levels(&mut conn, shop, &(at(9)..at(10))).unwrap();
+    levels.sort_unstable();
+    assert_eq!(levels, [(Level::Error, 5)]);
+}
+
+#[test]
+fn one_name_is_given_once_however_many_ask() {
+    let test = TestDatabase::new();
+    let create = || {
+        let app = NewApp { name: "same".to_owned(), owner: "o".to_owned() };
+        apps::create(&mut test.connect(), &app, at(0))
+    };
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
+        let results: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert!(results.iter().all(|result| matches!(result, Ok(_) | Err(SaveAppError::NameTaken))), "{results:?}");
+        results.iter().filter(|result| result.is_ok()).count()
+    });
+    assert_eq!(made, 1);
+    let other = app(&test, "other");
+    let taken = AppChange { name: Some("same".to_owned()), owner: None };
+    assert!(matches!(apps::update(&mut test.connect(), other, &taken), Err(SaveAppError::NameTaken)));
+    let own = AppChange { name: Some("other".to_owned()), owner: Some("you".to_owned()) };
+    assert_eq!(apps::update(&mut test.connect(), other, &own).unwrap().unwrap().owner, "you");
+    assert_eq!(apps::update(&mut test.connect(), AppId(999), &own).unwrap(), None);
+}
+
+#[test]
+fn one_alert_is_raised_however_many_checks_run_at_once() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let raise = || alerts::raise(&mut test.connect(), app, "c", at(0)).unwrap();
+    let raised: Vec<AlertId> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(raise)).collect();
+        let ids = threads.into_iter().map(|thread| thread.join().unwrap());
+        ids.filter_map(|raised| if let Raised::New(id) = raised { Some(id) } else { None }).collect()
+    });
+    assert_eq!(raised.len(), 1);
+    let mut conn = test.connect();
+    assert_eq!(alerts::open(&mut conn, FIRST).unwrap().len(), 1);
+    let first = alerts::resolve(&mut conn, raised[0]).unwrap().unwrap();
+    assert_eq!(alerts::resolve(&mut conn, raised[0]).unwrap().unwrap(), first);
+    assert!(alerts::open(&mut conn, FIRST).unwrap().is_empty());
+    assert!(matches!(raise(), Raised::New(_)), "a resolved alert does not stand in the way of the next");
+    assert_eq!(alerts::raise(&mut conn, AppId(999), "c", at(0)).unwrap(), Raised::NotNeeded);
+}
+
+#[test]
+fn a_summary_replaces_what_was_there_however_many_write_it() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let date = "2026-11-22".parse().unwrap();
+    // What Django's task leaves behind when it runs twice.
+    for _ in 0..2 {
+        test.execute(&format!(
+            "INSERT INTO core_logsummary (app_id, date, info_count, warn_count, error_count) VALUES ({}, '{date}', 9, 9, 9)",
+            app.0
+        ));
+    }
+    let summary = Summary { app, date, counts: LevelCounts { info: 1, warn: 2, error: 3 } };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| log_summaries::replace(&mut test.connect(), &summary).unwrap());
+        }
+    });
+    let all = log_summaries::list(&mut test.connect(), &SummaryFilter::default(), FIRST).unwrap();
+    assert_eq!(all.into_iter().map(|(_, summary)| summary).collect::<Vec<_>>(), [summary]);
+}
+
+#[test]
+fn a_dead_connection_is_unavailable_and_the_next_one_works() {
+    let test = TestDatabase::new();
+    let mut conn = test.database.get().unwrap();
+    let id = {
+        use diesel::prelude::*;
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bigint>("CAST(CONNECTION_ID() AS SIGNED)"))
+            .get_result::<i64>(&mut *conn)
+            .unwrap()
+    };
+    test.execute(&format!("KILL {id}"));
+    let error = apps::ids(&mut conn).unwrap_err();
+    assert!(matches!(error, logmon_store::db::DbError::Unavailable(_)), "{error}");
+    drop(conn);
+    assert_eq!(apps::ids(&mut test.database.get().unwrap()).unwrap(), []);
+}

@@ -1,7 +1,7 @@
 //! The whole system: from a hundred and one errors to an alert, its resolution and a day's summary, through the death
 //! of a worker and the absence of the database.
 
-use diesel::connection::SimpleConnection as _;
+use logmon_store::testing::Session;
 use logmon_store::testing::process::{Process, Signal, eventually};
 use logmon_store::testing::proxy::{Proxy, Weather};
 use serde_json::{Value, json};
@@ -79,9 +79,9 @@ fn from_errors_to_an_alert_to_a_summary() {
 }
 
 /// A summary that cannot go on: the app's row is locked by somebody else.
-fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (diesel::MysqlConnection, String) {
-    let mut lock = system.database.connect();
-    lock.batch_execute("BEGIN; SELECT id FROM core_app WHERE id = 1 FOR UPDATE").unwrap();
+fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (Session, String) {
+    let mut lock = system.database.session();
+    lock.execute("BEGIN; UPDATE core_app SET owner = owner WHERE id = 1");
     worker.wait_for_line("serving");
     let accepted = api.post("/api/summaries/", &json!({"date": today()})).json();
     let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%core_app%for update%' AND id <> CONNECTION_ID()";
@@ -92,10 +92,7 @@ fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (diesel::Mys
 fn assert_done_once(system: &System, api: &Api, task_id: &str) {
     assert_eq!(api.result_of(task_id)["status"], "SUCCESS");
     assert_eq!(system.database.number("SELECT COUNT(*) FROM core_logsummary"), 2, "one for each app");
-    let keys = system.broker.broker.keys();
-    let mut conn = system.broker.connect();
-    let left: (u64, u64) = redis::pipe().hlen(keys.unacked()).zcard(keys.unacked_index()).query(&mut conn).unwrap();
-    assert_eq!(left, (0, 0), "nothing is in flight");
+    assert_eq!(system.broker.in_flight(), 0);
 }
 
 #[test]
@@ -110,7 +107,7 @@ fn a_worker_killed_in_the_middle_of_a_task_loses_nothing() {
     assert_eq!(api.get(&format!("/api/tasks/{task_id}/")).json()["status"], "PENDING");
     let second = system.work(&settings);
     second.wait_for_line("put back what a dead worker held");
-    lock.batch_execute("ROLLBACK").unwrap();
+    lock.execute("ROLLBACK");
     assert_done_once(&system, &api, &task_id);
 }
 
@@ -122,7 +119,7 @@ fn a_worker_told_to_stop_puts_back_what_it_cannot_end_in_time() {
     let (mut lock, task_id) = blocked_summary(&system, &api, &worker);
     assert_eq!(worker.stop().code(), Some(0));
     assert!(worker.said().contains("stopped count=1"), "{}", worker.said());
-    lock.batch_execute("ROLLBACK").unwrap();
+    lock.execute("ROLLBACK");
     let _second = system.work(&[]);
     assert_done_once(&system, &api, &task_id);
 }

@@ -61,10 +61,25 @@ impl TestDatabase {
         self.connect().batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 
+    /// A connection that stays open: for transactions and locks.
+    pub fn session(&self) -> Session {
+        Session(self.connect())
+    }
+
     /// The one number that a query gives.
     pub fn number(&self, sql: &str) -> i64 {
         let sql = format!("SELECT CAST(({sql}) AS SIGNED) AS value");
         crate::db::number(&mut self.connect(), &sql).unwrap_or_else(|e| panic!("{sql}: {e}"))
+    }
+}
+
+/// A connection that a test holds.
+pub struct Session(MysqlConnection);
+
+impl Session {
+    /// Runs statements.
+    pub fn execute(&mut self, sql: &str) {
+        self.0.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
     }
 }
 
@@ -122,6 +137,17 @@ impl TestBroker {
     /// What stands before every key.
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// How many messages are in flight.
+    pub fn in_flight(&self) -> u64 {
+        let keys = self.broker.keys();
+        let mut conn = self.connect();
+        let counts: redis::RedisResult<(u64, u64)> =
+            redis::pipe().hlen(keys.unacked()).zcard(keys.unacked_index()).query(&mut conn);
+        let (held, indexed) = counts.unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(held, indexed);
+        held
     }
 
     /// A connection that knows nothing of the prefix.

@@ -50,12 +50,20 @@ impl Query {
     /// # Errors
     /// The messages for the parameter.
     pub fn apps(&self) -> Result<Vec<AppId>, Vec<String>> {
+        /// Each app is a query of its own.
+        const APPS_MAX: usize = 100;
         let app = |text: &str| match python::int(text) {
             Some(Int::Small(id)) => Ok(AppId(id)),
             Some(Int::Big) => Ok(AppId(-1)),
             None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
         };
-        self.all("app").map(app).collect()
+        let mut apps = self.all("app").map(app).collect::<Result<Vec<_>, _>>()?;
+        apps.sort_unstable();
+        apps.dedup();
+        if apps.len() > APPS_MAX {
+            return Err(vec![format!("At most {APPS_MAX} apps can be asked for at once.")]);
+        }
+        Ok(apps)
     }
 }
 

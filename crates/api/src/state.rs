@@ -1,14 +1,18 @@
 //! What the handlers share: the database and Redis, each behind a bound on waiting and on how many wait.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
+use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_store::broker::{Broker, BrokerError};
-use logmon_store::db::{Connection, Database};
-use tokio::sync::Semaphore;
+use logmon_store::db::writer::{Record, Stored, Writer};
+use logmon_store::db::{Connection, Database, apps};
+use tokio::sync::{Semaphore, oneshot};
 
+use crate::body::decode::AT_ONCE;
 use crate::error::ApiError;
 use crate::health::Health;
 
@@ -23,8 +27,11 @@ const DEADLINE: Duration = Duration::from_millis(1_900);
 pub struct State {
     database: Database,
     broker: Broker,
+    writer: Writer,
     database_turns: Arc<Semaphore>,
     broker_turns: Arc<Semaphore>,
+    decode_turns: Arc<Semaphore>,
+    apps: Apps,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The zone that days are cut in.
@@ -44,6 +51,9 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
+            decode_turns: Arc::new(Semaphore::new(AT_ONCE)),
+            apps: Apps::default(),
+            writer: stores.writer,
             health: Health::default(),
             database: stores.database,
             broker: stores.broker,
@@ -71,6 +81,54 @@ impl State {
         bounded("the database", self.database_turns.clone(), run).await
     }
 
+    /// Stores logs; what became of each is said when they are committed.
+    ///
+    /// # Errors
+    /// As [`State::database`].
+    pub async fn store(&self, records: Vec<Record>) -> Result<Vec<Stored>, ApiError> {
+        let (reply, stored) = oneshot::channel();
+        self.writer.submit(records, Instant::now() + DEADLINE, |outcome| {
+            // Nobody listens any more where the client's time is up.
+            let _told = reply.send(outcome);
+        });
+        match tokio::time::timeout(DEADLINE, stored).await {
+            Ok(Ok(outcome)) => outcome.map_err(|e| ApiError::unavailable(e.to_string())),
+            Ok(Err(e)) => Err(ApiError::internal(e.to_string())),
+            Err(_) => Err(ApiError::unavailable("the database did not answer in time")),
+        }
+    }
+
+    /// Those of `wanted` that are apps. Asks the database only for those that it has not named before: whether an app
+    /// is gone meanwhile is found when its logs are stored.
+    ///
+    /// # Errors
+    /// As [`State::database`].
+    pub async fn known_apps(&self, wanted: &[AppId]) -> Result<Arc<HashSet<AppId>>, ApiError> {
+        let known = self.apps.all();
+        let unknown: Vec<AppId> = wanted.iter().filter(|app| !known.contains(app)).copied().collect();
+        if unknown.is_empty() {
+            return Ok(known);
+        }
+        let found = self.database(move |conn| apps::known(conn, &unknown)).await?;
+        Ok(self.apps.add(found))
+    }
+
+    /// Forgets an app that turned out to be gone.
+    pub fn forget_app(&self, app: AppId) {
+        self.apps.remove(app);
+    }
+
+    /// Runs `decode` on a thread of its own, a few at a time.
+    ///
+    /// # Errors
+    /// What `decode` returned.
+    pub async fn decode<T: Send + 'static>(
+        &self,
+        decode: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        bounded("decompression", self.decode_turns.clone(), decode).await
+    }
+
     /// Runs `work` with Redis, on a thread of its own.
     ///
     /// # Errors
@@ -84,8 +142,36 @@ impl State {
     }
 }
 
+/// The apps that are known to exist. Clones share them.
+#[derive(Clone, Default)]
+struct Apps(Arc<RwLock<Arc<HashSet<AppId>>>>);
+
+impl Apps {
+    fn all(&self) -> Arc<HashSet<AppId>> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn add(&self, found: Vec<AppId>) -> Arc<HashSet<AppId>> {
+        self.change(|apps| apps.extend(found))
+    }
+
+    fn remove(&self, app: AppId) {
+        self.change(|apps| {
+            apps.remove(&app);
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut HashSet<AppId>)) -> Arc<HashSet<AppId>> {
+        let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut apps));
+        Arc::clone(&apps)
+    }
+}
+
 /// The connections that a server is built on.
 pub struct Stores {
+    /// What stores logs.
+    pub writer: Writer,
     /// The database.
     pub database: Database,
     /// How many connections to it there are at most.

@@ -2,17 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use logmon_core::alert::AlertId;
 use logmon_core::app::{AppChange, AppId, NewApp};
-use logmon_core::log::{Level, LogFilter, NewLog};
+use logmon_core::log::{Level, LogFilter, LogId};
 use logmon_core::page::{Cursor, Page};
 use logmon_core::summary::{LevelCounts, Summary};
 use logmon_store::db::alerts::Raised;
 use logmon_store::db::apps::SaveAppError;
 use logmon_store::db::log_summaries::SummaryFilter;
+use logmon_store::db::writer::{Record, Stored};
 use logmon_store::db::{alerts, apps, log_summaries, logs};
 use logmon_store::testing::TestDatabase;
+use logmon_store::testing::process::PATIENCE;
 
 fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_795_348_188_000_000 + micros).unwrap()
@@ -23,8 +27,15 @@ fn app(test: &TestDatabase, name: &str) -> AppId {
     apps::create(&mut test.connect(), &app, at(0)).unwrap().id
 }
 
-fn log(app: AppId, level: Level, message: &str) -> NewLog {
-    NewLog { app, level, message: message.to_owned() }
+fn log(app: AppId, level: Level, message: &str, time: i64) -> Record {
+    Record { app, level, message: message.to_owned(), created_at: at(time) }
+}
+
+fn store(test: &TestDatabase, records: Vec<Record>) -> Vec<LogId> {
+    let (told, heard) = std::sync::mpsc::channel();
+    test.writer().submit(records, Instant::now() + PATIENCE, move |stored| told.send(stored).unwrap());
+    let id = |stored| if let Stored::Yes(id) = stored { id } else { panic!("{stored:?}") };
+    heard.recv().unwrap().unwrap().into_iter().map(id).collect()
 }
 
 const FIRST: Page = Page { limit: 100, after: None };
@@ -34,32 +45,12 @@ fn text_and_times_come_back_as_they_went_in() {
     let test = TestDatabase::new();
     let app = app(&test, "shop");
     let messages = ["支付超时 🚨 naïve", "\u{202e}\u{1b}[2J\r\n\t", "'; DROP TABLE core_log; --", &"x".repeat(100_000)];
-    let new: Vec<_> = messages.iter().map(|message| log(app, Level::Warn, message)).collect();
-    let ids = logs::insert(&mut test.connect(), &new, at(123_456)).unwrap();
+    let ids = store(&test, messages.iter().map(|message| log(app, Level::Warn, message, 123_456)).collect());
     let mut stored = logs::list(&mut test.connect(), &LogFilter::default(), FIRST).unwrap();
     stored.reverse();
     assert_eq!(stored.iter().map(|log| log.id).collect::<Vec<_>>(), ids);
     assert_eq!(stored.iter().map(|log| log.message.as_str()).collect::<Vec<_>>(), messages);
     assert!(stored.iter().all(|log| log.created_at == at(123_456) && log.level == "WARN" && log.app == app));
-}
-
-#[test]
-fn ids_are_right_on_a_node_that_counts_in_steps() {
-    let test = TestDatabase::new();
-    let app = app(&test, "shop");
-    let mut conn = test.connect();
-    diesel::connection::SimpleConnection::batch_execute(
-        &mut conn,
-        "SET SESSION auto_increment_increment = 3; SET SESSION auto_increment_offset = 2",
-    )
-    .unwrap();
-    let new: Vec<_> = (0..2_500).map(|n| log(app, Level::Info, &n.to_string())).collect();
-    let ids = logs::insert(&mut conn, &new, at(0)).unwrap();
-    assert_eq!(ids.len(), 2_500);
-    for (n, id) in ids.iter().enumerate().step_by(97) {
-        let found = test.number(&format!("SELECT message FROM core_log WHERE id = {}", id.0));
-        assert_eq!(found, i64::try_from(n).unwrap());
-    }
 }
 
 #[test]
@@ -70,7 +61,7 @@ fn pages_show_every_row_once_while_rows_arrive() {
     for n in 0..90_i64 {
         let level = Level::ALL[usize::try_from(n % 3).unwrap()];
         // Several rows a moment, so that a page ends between two of the same time.
-        logs::insert(&mut conn, &[log(shop, level, "s"), log(pay, level, "p")], at(n / 5)).unwrap();
+        store(&test, vec![log(shop, level, "s", n / 5), log(pay, level, "p", n / 5)]);
     }
     for filter in [
         LogFilter::default(),
@@ -85,31 +76,10 @@ fn pages_show_every_row_once_while_rows_arrive() {
             let Some(last) = page.last() else { break };
             after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
             seen.extend(page);
-            logs::insert(&mut conn, &[log(shop, Level::Error, "new")], at(1_000_000)).unwrap();
+            store(&test, vec![log(shop, Level::Error, "new", 1_000_000)]);
         }
         assert_eq!(seen, all, "{filter:?}");
     }
-}
-
-#[test]
-fn counts_are_the_rows() {
-    let test = TestDatabase::new();
-    let (shop, pay) = (app(&test, "shop"), app(&test, "pay"));
-    let mut conn = test.connect();
-    for (app, level, time, count) in [
-        (shop, Level::Error, 10, 3),
-        (shop, Level::Error, 9, 5),
-        (shop, Level::Info, 10, 2),
-        (pay, Level::Error, 20, 1),
-    ] {
-        logs::insert(&mut conn, &vec![log(app, level, "m"); count], at(time)).unwrap();
-    }
-    let mut since = logs::count_since(&mut conn, Level::Error, at(10)).unwrap();
-    since.sort_unstable();
-    assert_eq!(since, [(shop, 3), (pay, 1)]);
-    let mut levels = logs::count_levels(&mut conn, shop, &(at(9)..at(10))).unwrap();
-    levels.sort_unstable();
-    assert_eq!(levels, [(Level::Error, 5)]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ pub mod reaper;
 pub mod registry;
 pub mod runner;
 
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,7 +65,10 @@ impl Cli {
         let slots = self.worker.concurrency.get();
         let connections = u32::try_from(slots + OTHER_CONNECTIONS)?;
         let broker = Broker::new(&self.broker, connections)?;
-        let database = Database::new(&self.database);
+        // A slot without a connection would only put its tasks back.
+        let mut settings = self.database.clone();
+        settings.database_connections = settings.database_connections.max(NonZeroU32::try_from(connections)?);
+        let database = Database::new(&settings);
         let context = Context {
             database: database.clone(),
             clock: Arc::new(SystemClock),
@@ -77,7 +81,7 @@ impl Cli {
             .wait_for("Redis", || broker.declare(queues).and_then(|()| broker.renew(&worker, timeout)))
             .and_then(|_| stop.wait_for("the database", || database.get().map(drop)));
         if ready.is_none() {
-            broker.leave(&worker)?;
+            leave(&broker, &worker);
             return Ok(());
         }
         log::info!(worker = worker.0.as_str(), concurrency = slots; "serving {}", queues.join(", "));
@@ -93,10 +97,17 @@ impl Cli {
         drain(&stop, &threads, self.worker.grace);
         beating.stop();
         reaping.stop();
-        // What is still running goes back to its queue; whoever gets it repeats it with the effect of once.
-        let put_back = broker.leave(&worker)?;
-        log::info!(count = put_back; "stopped");
+        leave(&broker, &worker);
         Ok(())
+    }
+}
+
+/// What is still running goes back to its queue; whoever gets it repeats it with the effect of once. Without Redis it
+/// stays in flight, and comes back when this worker's signs of life have ended.
+fn leave(broker: &Broker, worker: &WorkerId) {
+    match broker.leave(worker) {
+        Ok(count) => log::info!(count; "stopped"),
+        Err(error) => log::warn!("stopped, and what was running comes back later: {error}"),
     }
 }
 

@@ -14,6 +14,8 @@ use crate::error_code::ErrorCode;
 pub(super) enum Media {
     /// `application/json`
     Json,
+    /// `application/x-ndjson`: LogMon's own, for batches.
+    Ndjson,
     /// `application/x-www-form-urlencoded`
     Form,
     /// `multipart/form-data`
@@ -21,10 +23,11 @@ pub(super) enum Media {
 }
 
 // In the order in which DRF asks them whether they match.
-const PARSERS: [(Media, &str, &str); 3] = [
+const PARSERS: [(Media, &str, &str); 4] = [
     (Media::Json, "application", "json"),
     (Media::Form, "application", "x-www-form-urlencoded"),
     (Media::Multipart, "multipart", "form-data"),
+    (Media::Ndjson, "application", "x-ndjson"),
 ];
 
 /// A Content-Type header; empty where there is none.

@@ -1,11 +1,13 @@
 //! A request's body as DRF's parsers take it: JSON, a form, or a multipart form.
 
+pub mod decode;
 mod form;
 mod media;
 mod multipart;
 mod read;
 
 use actix_web::HttpRequest;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::web::{Bytes, Payload};
 use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::python::{Entries, Kind};
@@ -13,6 +15,8 @@ use serde_json::value::RawValue;
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
+use crate::state::State;
+use decode::Coding;
 use media::{ContentType, Media};
 
 /// A body that was read and whose form is known.
@@ -20,6 +24,8 @@ use media::{ContentType, Media};
 pub enum Body {
     /// JSON text, not parsed yet.
     Json(JsonText),
+    /// JSON texts, one a line, not parsed yet.
+    Lines(Bytes),
     /// The fields of a form, or none for an empty body.
     Fields(Fields<'static>),
 }
@@ -38,24 +44,40 @@ pub enum JsonText {
 pub enum Input<'a> {
     /// One record.
     Record(Fields<'a>),
-    /// A list of records, not looked at yet.
-    Batch(Vec<&'a RawValue>),
+    /// Many records, not looked at yet.
+    Batch(Vec<RawRecord<'a>>),
+}
+
+/// A record of a batch, not looked at yet.
+#[derive(Debug, Clone, Copy)]
+pub enum RawRecord<'a> {
+    /// An item of a JSON list.
+    Item(&'a RawValue),
+    /// A line of an NDJSON body, which may be anything.
+    Line(&'a [u8]),
 }
 
 impl Body {
-    /// Reads the body of `request`, at most `limit` bytes of it.
+    /// Reads the body of `request`, at most [`State::body_limit`] bytes of it, compressed and not.
     ///
     /// # Errors
     /// When it is too large, too slow, in a form that is not taken, or not readable in it.
-    pub async fn read(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Self, ApiError> {
-        let bytes = read::all(request, payload, limit).await?;
+    pub async fn read(request: &HttpRequest, payload: Payload, state: &State) -> Result<Self, ApiError> {
+        let limit = state.body_limit;
+        let coding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let coding = coding.map(Coding::from_header).transpose()?.flatten();
+        let mut bytes = read::all(request, payload, limit).await?;
         if bytes.is_empty() {
             // DRF looks at the type of a body only when there is one.
             return Ok(Self::Fields(Fields::default()));
         }
+        if let Some(coding) = coding {
+            bytes = state.decode(move || coding.decode(&bytes, limit)).await?.into();
+        }
         let content_type = ContentType::of(request);
         match content_type.media() {
             Some(Media::Json) => Ok(Self::Json(content_type.decode_json(bytes)?)),
+            Some(Media::Ndjson) => Ok(Self::Lines(bytes)),
             Some(Media::Form) => Ok(Self::Fields(form::parse(&bytes, content_type.charset())?)),
             Some(Media::Multipart) => Ok(Self::Fields(multipart::parse(request, &content_type, bytes).await?)),
             None => Err(ApiError::detail(
@@ -72,6 +94,7 @@ impl Body {
     pub fn input(&self) -> Result<Input<'_>, ApiError> {
         match self {
             Self::Json(json) => parse_json(json.as_bytes()),
+            Self::Lines(bytes) => Ok(Input::Batch(lines(bytes).map(RawRecord::Line).collect())),
             // Cloning borrows: a form's texts are shared, not copied.
             Self::Fields(fields) => Ok(Input::Record(fields.share())),
         }
@@ -103,7 +126,10 @@ fn parse_json(bytes: &[u8]) -> Result<Input<'_>, ApiError> {
     let raw: &RawValue = serde_json::from_slice(bytes).map_err(malformed)?;
     match Kind::of(raw) {
         Kind::Dict => Ok(Input::Record(fields_of(raw).map_err(malformed)?)),
-        Kind::List => Ok(Input::Batch(serde_json::from_str(raw.get()).map_err(malformed)?)),
+        Kind::List => {
+            let items: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(malformed)?;
+            Ok(Input::Batch(items.into_iter().map(RawRecord::Item).collect()))
+        }
         Kind::Null => Err(FieldErrors::non_field("No data provided").into()),
         kind @ (Kind::Bool | Kind::Int | Kind::Float | Kind::Str) => Err(not_a_dictionary(kind).into()),
     }
@@ -113,15 +139,30 @@ fn fields_of(raw: &RawValue) -> Result<Fields<'_>, serde_json::Error> {
     serde_json::from_str::<Entries<'_>>(raw.get()).map(Into::into)
 }
 
-/// The fields of one record of a batch.
-///
-/// # Errors
-/// What is wrong with a record that is no object.
-pub fn record(raw: &RawValue) -> Result<Fields<'_>, FieldErrors> {
-    match Kind::of(raw) {
-        Kind::Dict => fields_of(raw).map_err(|e| FieldErrors::non_field(e.to_string())),
-        kind => Err(not_a_dictionary(kind)),
+impl<'a> RawRecord<'a> {
+    /// The record's fields.
+    ///
+    /// # Errors
+    /// What is wrong with a record that is no object.
+    pub fn fields(self) -> Result<Fields<'a>, FieldErrors> {
+        let malformed = |e: serde_json::Error| FieldErrors::non_field(format!("JSON parse error - {e}"));
+        let raw = match self {
+            Self::Item(raw) => raw,
+            Self::Line(line) => serde_json::from_slice(line).map_err(malformed)?,
+        };
+        match Kind::of(raw) {
+            Kind::Dict => fields_of(raw).map_err(malformed),
+            kind => Err(not_a_dictionary(kind)),
+        }
     }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty())
+}
+
+fn too_large(limit: usize) -> ApiError {
+    ApiError::detail(ErrorCode::TooLarge, format!("The body of the request is larger than {limit} bytes."))
 }
 
 fn not_a_dictionary(kind: Kind) -> FieldErrors {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, BytesMut, Payload};
 use futures_util::StreamExt as _;
 
+use super::too_large;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 
@@ -14,12 +15,12 @@ use crate::error_code::ErrorCode;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(super) async fn all(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        let detail = format!("Unsupported content encoding \"{encoding}\" in request.");
-        return Err(ApiError::detail(ErrorCode::UnsupportedMediaType, detail));
-    }
-    let length = header(CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+    let length = request
+        .headers()
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok())
+        .unwrap_or(0);
     if length > limit {
         return Err(too_large(limit));
     }
@@ -45,8 +46,4 @@ async fn gather(mut payload: Payload, length: usize, limit: usize) -> Result<Byt
         body.extend_from_slice(&chunk);
     }
     if body.len() > limit { Err(too_large(limit)) } else { Ok(body.freeze()) }
-}
-
-fn too_large(limit: usize) -> ApiError {
-    ApiError::detail(ErrorCode::TooLarge, format!("The body of the request is larger than {limit} bytes."))
 }

@@ -12,6 +12,7 @@ use logmon_core::clock::SystemClock;
 use logmon_core::config::{BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, ZoneSettings};
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
+use logmon_store::db::writer::Writer;
 
 use crate::middleware::identify;
 use crate::routes;
@@ -49,7 +50,8 @@ impl Serve {
         let database = Database::new(&self.database);
         let broker = Broker::new(&self.broker, BROKER_CONNECTIONS)?;
         let database_connections = usize::try_from(self.database.database_connections.get()).unwrap_or(1);
-        let stores = Stores { database: database.clone(), database_connections, broker: broker.clone() };
+        let writer = Writer::start(&self.database);
+        let stores = Stores { writer, database: database.clone(), database_connections, broker: broker.clone() };
         let body_limit = self.http.body_limit.get();
         let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, body_limit);
         let listen = self.http.listen;

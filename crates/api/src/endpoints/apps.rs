@@ -57,7 +57,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 
 /// Makes an app.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let body = Body::read(&request, payload, state.body_limit).await?;
+    let body = Body::read(&request, payload, &state).await?;
     let (app, now) = (NewApp::from_fields(&body.fields()?)?, state.clock.now());
     let app = state.database(move |conn| apps::create(conn, &app, now)).await?;
     Ok(HttpResponse::Created().json(AppView::from(app)))
@@ -78,7 +78,7 @@ pub async fn change(
     state: Data<State>,
 ) -> Result<impl Responder, ApiError> {
     let id = app_id(&id)?;
-    let body = Body::read(&request, payload, state.body_limit).await?;
+    let body = Body::read(&request, payload, &state).await?;
     let change = AppChange::from_fields(&body.fields()?)?;
     let app = state.database(move |conn| apps::update(conn, id, &change)).await?;
     Ok(Json(AppView::from(app.ok_or_else(|| ApiError::no_such("App"))?)))

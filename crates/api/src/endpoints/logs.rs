@@ -4,15 +4,15 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
-use logmon_core::field::FieldErrors;
+use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog};
 use logmon_core::page::Cursor;
-use logmon_store::db::{Connection, apps, logs};
+use logmon_store::db::logs;
+use logmon_store::db::writer::{Record, Stored};
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::rfc3339;
-use crate::body::{self, Body, Input};
+use crate::body::{Body, Input, RawRecord};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 use crate::query::{Listing, Query};
@@ -53,58 +53,74 @@ struct Rejected {
     errors: FieldErrors,
 }
 
-enum Stored {
-    One(LogView),
-    Batch(BatchView),
-}
-
 /// Stores one log, or each right one of a batch; answers when they are committed.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let body = Body::read(&request, payload, state.body_limit).await?;
-    let now = state.clock.now();
-    let stored = state.database(move |conn| store(conn, &body, now)).await?;
-    match stored {
-        Stored::One(log) => Ok(HttpResponse::Created().json(log)),
-        Stored::Batch(batch) if batch.accepted == 0 && !batch.rejected.is_empty() => {
-            Err(ApiError::json(ErrorCode::NothingUsable, &batch))
-        }
-        Stored::Batch(batch) => Ok(HttpResponse::Ok().json(batch)),
-    }
-}
-
-fn store(conn: &mut Connection, body: &Body, now: DateTime<Utc>) -> Result<Stored, ApiError> {
+    let body = Body::read(&request, payload, &state).await?;
     match body.input()? {
-        Input::Record(fields) => {
-            let wanted: Vec<AppId> = NewLog::named_app(&fields).into_iter().collect();
-            let known = apps::known(conn, &wanted)?;
-            let log = NewLog::from_fields(&fields, |app| known.contains(&app))?;
-            let ids = logs::insert(conn, std::slice::from_ref(&log), now)?;
-            let id = ids.first().copied().ok_or_else(|| ApiError::internal("an insert without an id"))?;
-            let level = log.level.as_str().to_owned();
-            Ok(Stored::One(LogView { id, level, message: log.message, created_at: now, app: log.app }))
-        }
-        Input::Batch(records) => store_batch(conn, &records, now).map(Stored::Batch),
+        Input::Record(fields) => store_one(&state, &fields).await,
+        Input::Batch(records) => store_batch(&state, &records).await,
     }
 }
 
-fn store_batch(conn: &mut Connection, records: &[&RawValue], now: DateTime<Utc>) -> Result<BatchView, ApiError> {
-    let records: Vec<_> = records.iter().map(|raw| body::record(raw)).collect();
+async fn store_one(state: &State, fields: &Fields<'_>) -> Result<HttpResponse, ApiError> {
+    let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
+    let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
+    let created_at = state.clock.now();
+    let (app, level) = (log.app, log.level);
+    let view = |id, message| LogView { id, level: level.as_str().to_owned(), message, created_at, app };
+    let message = log.message.clone();
+    let stored = state.store(vec![record(log, created_at)]).await?;
+    match stored.first() {
+        Some(Stored::Yes(id)) => Ok(HttpResponse::Created().json(view(*id, message))),
+        Some(refused) => Err(errors_of(state, app, refused).into()),
+        None => Err(ApiError::internal("nothing was said of a record")),
+    }
+}
+
+async fn store_batch(state: &State, records: &[RawRecord<'_>]) -> Result<HttpResponse, ApiError> {
+    let records: Vec<_> = records.iter().map(|raw| raw.fields()).collect();
     let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(NewLog::named_app).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let known = apps::known(conn, &wanted)?;
-    let (mut good, mut rejected) = (Vec::with_capacity(records.len()), Vec::new());
+    let known = state.known_apps(&wanted).await?;
+    let created_at = state.clock.now();
+    let (mut good, mut places, mut rejected) = (Vec::with_capacity(records.len()), Vec::new(), Vec::new());
     for (index, fields) in records.into_iter().enumerate() {
-        let checked = fields.and_then(|fields| NewLog::from_fields(&fields, |app| known.contains(&app)));
-        match checked {
-            Ok(log) => good.push(log),
+        match fields.and_then(|fields| NewLog::from_fields(&fields, |app| known.contains(&app))) {
+            Ok(log) => {
+                places.push((index, log.app));
+                good.push(record(log, created_at));
+            }
             Err(errors) => rejected.push(Rejected { index, errors }),
         }
     }
-    if !good.is_empty() {
-        logs::insert(conn, &good, now)?;
+    let stored = if good.is_empty() { Vec::new() } else { state.store(good).await? };
+    for ((index, app), stored) in places.into_iter().zip(&stored) {
+        if !matches!(stored, Stored::Yes(_)) {
+            rejected.push(Rejected { index, errors: errors_of(state, app, stored) });
+        }
     }
-    Ok(BatchView { accepted: good.len(), duplicate: 0, rejected })
+    rejected.sort_by_key(|rejected| rejected.index);
+    let accepted = stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count();
+    let batch = BatchView { accepted, duplicate: 0, rejected };
+    if batch.accepted == 0 && !batch.rejected.is_empty() {
+        return Err(ApiError::json(ErrorCode::NothingUsable, &batch));
+    }
+    Ok(HttpResponse::Ok().json(batch))
+}
+
+fn record(log: NewLog, created_at: DateTime<Utc>) -> Record {
+    Record { app: log.app, level: log.level, message: log.message, created_at }
+}
+
+fn errors_of(state: &State, app: AppId, stored: &Stored) -> FieldErrors {
+    match stored {
+        Stored::UnknownApp => {
+            state.forget_app(app);
+            FieldErrors::one("app", format!("Invalid pk \"{}\" - object does not exist.", app.0))
+        }
+        Stored::Yes(_) | Stored::Refused => FieldErrors::non_field("The database does not take this record."),
+    }
 }
 
 /// The newest logs of any mix of `app` and `level`, each of which may repeat.
@@ -124,5 +140,8 @@ fn levels(query: &Query) -> Result<Vec<Level>, Vec<String>> {
     let level = |text: &str| {
         Level::from_filter(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice: INFO, WARN or ERROR.")])
     };
-    query.all("level").map(level).collect()
+    let mut levels = query.all("level").map(level).collect::<Result<Vec<_>, _>>()?;
+    levels.sort_unstable();
+    levels.dedup();
+    Ok(levels)
 }

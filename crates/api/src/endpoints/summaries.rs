@@ -58,7 +58,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 
 /// Queues a recount of the day `date`.
 pub async fn recount(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let body = Body::read(&request, payload, state.body_limit).await?;
+    let body = Body::read(&request, payload, &state).await?;
     let today = state.clock.now().with_timezone(&state.zone).date_naive();
     let date = match body.fields()?.get("date") {
         None => Err(vec![field::REQUIRED.to_owned()]),

@@ -1,10 +1,10 @@
 //! DRF's content negotiation: every answer is JSON, so a client that takes none is told so before anything is done.
 
-use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::ACCEPT;
 use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse};
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
@@ -13,7 +13,7 @@ use crate::query::Query;
 /// Answers 404 for a `?format=` other than JSON and 406 for an `Accept` that JSON does not satisfy.
 ///
 /// # Errors
-/// Those of the service within, and these two.
+/// Those of the service within.
 pub async fn negotiate(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -22,16 +22,21 @@ pub async fn negotiate(
     if query.contains("format") {
         let query = Query::parse(query);
         if query.last("format").is_some_and(|format| !format.is_empty() && format != "json") {
-            return Err(ApiError::not_found().into());
+            return Ok(refuse(request, ApiError::not_found()));
         }
     }
     if let Some(accept) = request.headers().get(ACCEPT)
         && !accept.to_str().unwrap_or_default().split(',').any(takes_json)
     {
         let detail = "Could not satisfy the request Accept header.";
-        return Err(ApiError::detail(ErrorCode::NotAcceptable, detail).into());
+        return Ok(refuse(request, ApiError::detail(ErrorCode::NotAcceptable, detail)));
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+// As an answer and not as an error, so that what lies around this adds its headers.
+fn refuse(request: ServiceRequest, error: ApiError) -> ServiceResponse {
+    request.into_response(HttpResponse::from_error(error))
 }
 
 // DRF looks at the types alone: a weight of 0 does not refuse.

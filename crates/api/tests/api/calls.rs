@@ -71,7 +71,8 @@ fn lists_go_on_where_their_link_says() {
     let batch: Vec<_> = (0..250).map(log).collect();
     assert_eq!(api.post("/api/logs/", &json!(batch)).json()["accepted"], 250);
     assert_eq!(api.get("/api/logs/").json().as_array().unwrap().len(), 100);
-    let (mut path, mut seen) = ("/api/logs/?level=ERROR&level=WARN&app=1&app=2&limit=40".to_owned(), Vec::new());
+    let (mut path, mut seen) =
+        ("/api/logs/?level=ERROR&level=WARN&level=WARN&app=1&app=2&app=1&limit=40".to_owned(), Vec::new());
     loop {
         let page = api.get(&path);
         seen.extend(page.json().as_array().unwrap().iter().map(|log| log["message"].clone()));
@@ -141,6 +142,8 @@ fn every_answer_carries_an_id_and_a_hidden_cause_stays_hidden() {
     let system = System::new();
     let api = system.serve();
     assert_eq!(api.send("GET", "/api/", &[("X-Request-Id", "abc-1")], None).header("x-request-id"), Some("abc-1"));
+    let refused = api.send("GET", "/api/", &[("X-Request-Id", "abc-2"), ("Accept", "text/html")], None);
+    assert_eq!((refused.status, refused.header("x-request-id")), (406, Some("abc-2")));
     assert_ne!(api.send("GET", "/api/", &[("X-Request-Id", "a b")], None).header("x-request-id"), Some("a b"));
     system.database.execute("DROP TABLE core_alert");
     let broken = api.get("/api/alerts/");

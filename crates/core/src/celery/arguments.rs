@@ -74,7 +74,7 @@ impl Arguments {
             }
         }
         json.push('}');
-        serde_json::from_str(&json).map_err(|e| BadArguments(e.to_string()))
+        serde_json::from_str(&json).map_err(|e| BadArguments(in_pythons_words(&e)))
     }
 
     /// `repr` of the positional arguments as Python's tuple: for people, in Celery's `argsrepr`.
@@ -106,6 +106,12 @@ impl Arguments {
     pub(super) fn from_body(args: &RawValue, kwargs: &RawValue) -> Result<Self, BadArguments> {
         Self::from_json(args.get(), kwargs.get())
     }
+}
+
+fn in_pythons_words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+    missing.map_or(text.clone(), |name| format!("missing 1 required positional argument: '{name}'"))
 }
 
 // Celery's bound for the two headers.
@@ -141,7 +147,7 @@ mod tests {
         assert_eq!(bind("[1,\"x\",3]", "{}").unwrap_err(), "takes 2 positional arguments but 3 were given");
         assert_eq!(bind("[1]", "{\"a\":2}").unwrap_err(), "got multiple values for argument 'a'");
         assert_eq!(bind("[1]", "{\"c\":2}").unwrap_err(), "got an unexpected keyword argument 'c'");
-        assert!(bind("[]", "{}").unwrap_err().contains("missing field `a`"));
+        assert_eq!(bind("[]", "{}").unwrap_err(), "missing 1 required positional argument: 'a'");
     }
 
     #[test]

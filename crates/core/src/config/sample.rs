@@ -12,7 +12,8 @@ use super::{
 fn sample() -> String {
     let mut command = Command::new("sample");
     let mut out = String::from(
-        "# Every setting of LogMon. Copy this file to .env beside the programs, or set the variables in their environment.\n\
+        "# Every setting of LogMon. Copy this file to .env in the folder that the programs are started in, or set the\n\
+         # variables in their environment.\n\
          # A line that is commented out shows the default.\n",
     );
     for augment in [

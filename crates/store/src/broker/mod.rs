@@ -100,7 +100,5 @@ impl Broker {
 
 /// The name of this machine, as node names and origins carry it.
 pub fn hostname() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

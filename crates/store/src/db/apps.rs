@@ -7,7 +7,7 @@ use logmon_core::page::Page;
 use thiserror::Error;
 
 use super::schema::core_app;
-use super::{Connection, DbError, Retryable, transaction, utc};
+use super::{Connection, DbError, Retryable, alerts, log_counts, log_summaries, logs, transaction, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_app)]
@@ -164,11 +164,29 @@ pub(super) fn lock(conn: &mut Connection, id: AppId) -> Result<bool, DbError> {
     Ok(row.is_some())
 }
 
-/// Deletes the app itself. Its logs, alerts and summaries must be gone.
+/// Deletes an app with everything that is kept of it, in one transaction, and says how many logs that were.
+///
+/// Whoever stores logs of the app meanwhile adds to its counts, which need the app: they wait for the end of this, and
+/// are refused then.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn delete(conn: &mut Connection, id: AppId) -> Result<(), DbError> {
-    diesel::delete(core_app::table.find(id.0)).execute(conn)?;
-    Ok(())
+pub fn delete_with_rest(conn: &mut Connection, id: AppId) -> Result<u64, DbError> {
+    transaction(conn, |conn| {
+        if !lock(conn, id)? {
+            return Ok(0);
+        }
+        log_counts::delete_of_app(conn, id)?;
+        let mut deleted = 0;
+        loop {
+            match logs::delete_some_of_app(conn, id)? {
+                0 => break,
+                count => deleted += count,
+            }
+        }
+        alerts::delete_of_app(conn, id)?;
+        log_summaries::delete_of_app(conn, id)?;
+        diesel::delete(core_app::table.find(id.0)).execute(conn)?;
+        Ok(deleted)
+    })
 }

@@ -5,11 +5,13 @@
 pub mod alerts;
 pub mod apps;
 mod error;
+pub mod log_counts;
 pub mod log_summaries;
 pub mod logs;
 pub mod migrations;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
+pub mod writer;
 
 pub use error::DbError;
 
@@ -66,13 +68,24 @@ struct Session;
 
 impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
     fn on_acquire(&self, conn: &mut MysqlConnection) -> Result<(), diesel::r2d2::Error> {
-        conn.batch_execute(
+        prepare(conn).map_err(diesel::r2d2::Error::QueryError)
+    }
+}
+
+/// A connection outside the pool, for a thread that keeps it.
+pub(crate) fn connect(settings: &DatabaseSettings) -> Result<Connection, DbError> {
+    let url = settings.database_url.expose_secret();
+    let mut conn = MysqlConnection::establish(url).map_err(|e| DbError::Unavailable(e.to_string()))?;
+    prepare(&mut conn)?;
+    Ok(conn)
+}
+
+fn prepare(conn: &mut Connection) -> Result<(), diesel::result::Error> {
+    conn.batch_execute(
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
              SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
              SET SESSION innodb_lock_wait_timeout = 5",
         )
-        .map_err(diesel::r2d2::Error::QueryError)
-    }
 }
 
 /// Runs `work` in a transaction, again from the start where the database gave up for another one's sake.
@@ -85,14 +98,20 @@ pub fn transaction<T, E>(conn: &mut Connection, mut work: impl FnMut(&mut Connec
 where
     E: From<diesel::result::Error> + Retryable,
 {
-    const ATTEMPTS: u32 = 5;
+    const ATTEMPTS: u32 = 8;
     let mut attempt = 1;
     loop {
         match conn.transaction(&mut work) {
-            Err(error) if attempt < ATTEMPTS && error.is_retryable() => attempt += 1,
+            Err(error) if attempt < ATTEMPTS && error.is_retryable() => std::thread::sleep(pause(attempt)),
             done => return done,
         }
+        attempt += 1;
     }
+}
+
+// A pause by chance, so that those who disturbed each other do not meet again.
+fn pause(attempt: u32) -> Duration {
+    Duration::from_millis(4).saturating_mul(1 << attempt.min(6)).mul_f64(rand::random())
 }
 
 /// Whether a transaction that ended in this error may be run again as it is.

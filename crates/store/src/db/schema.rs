@@ -36,6 +36,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_logcount (app_id, level, minute) {
+        app_id -> Bigint,
+        #[max_length = 10]
+        level -> Varchar,
+        #[max_length = 6]
+        minute -> Datetime,
+        count -> Bigint,
+    }
+}
+
+diesel::table! {
     core_logsummary (id) {
         id -> Bigint,
         info_count -> Integer,
@@ -47,6 +58,7 @@ diesel::table! {
 }
 
 diesel::joinable!(core_alert -> core_app (app_id));
+diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
 
-diesel::allow_tables_to_appear_in_same_query!(core_alert, core_app, core_log, core_logsummary,);
+diesel::allow_tables_to_appear_in_same_query!(core_alert, core_app, core_log, core_logcount, core_logsummary,);

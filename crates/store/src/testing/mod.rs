@@ -6,6 +6,7 @@ pub mod proxy;
 
 use logmon_core::config::{BrokerSettings, DatabaseSettings};
 use std::num::NonZeroU32;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection as _;
@@ -13,12 +14,14 @@ use diesel::prelude::*;
 use redis::Commands as _;
 
 use crate::broker::Broker;
+use crate::db::writer::Writer;
 use crate::db::{Database, migrations};
 
 /// A database of its own, dropped at the end.
 pub struct TestDatabase {
     server: String,
     name: String,
+    writer: OnceLock<Writer>,
     /// The database.
     pub database: Database,
 }
@@ -43,7 +46,7 @@ impl TestDatabase {
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
         admin(&server, &format!("CREATE DATABASE {name} CHARACTER SET utf8mb4"));
         let database = Database::new(&settings(&format!("{server}/{name}")));
-        Self { server, name, database }
+        Self { server, name, writer: OnceLock::new(), database }
     }
 
     /// The address of the database.
@@ -59,6 +62,11 @@ impl TestDatabase {
     /// Runs statements.
     pub fn execute(&self, sql: &str) {
         self.connect().batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+    }
+
+    /// The writer of this database: the same one at every call.
+    pub fn writer(&self) -> &Writer {
+        self.writer.get_or_init(|| Writer::start(&settings(&self.url())))
     }
 
     /// A connection that stays open: for transactions and locks.

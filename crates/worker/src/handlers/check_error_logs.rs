@@ -3,7 +3,7 @@
 use logmon_core::alert::Outcome;
 use logmon_core::tasks::{CheckErrorLogs, NoInput};
 use logmon_store::db::alerts::{self, Raised};
-use logmon_store::db::logs;
+use logmon_store::db::log_counts;
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -11,14 +11,20 @@ use crate::registry::{Failure, Handle};
 impl Handle for CheckErrorLogs {
     fn run(context: &Context, _: NoInput) -> Result<u64, Failure> {
         let (rule, now) = (&context.rule, context.clock.now());
+        let since = rule.window_start(now);
         let mut conn = context.database.get()?;
         let mut raised = 0;
-        for (app, count) in logs::count_since(&mut conn, rule.level, rule.window_start(now))? {
+        for bound in log_counts::bounds_since(&mut conn, rule.level, since)? {
+            // Most apps are far from the threshold, whatever the minute holds that the window begins in.
+            if rule.evaluate(bound.most) == Outcome::Calm {
+                continue;
+            }
+            let count = log_counts::exactly_since(&mut conn, bound.app, rule.level, since)?;
             if rule.evaluate(count) == Outcome::Calm {
                 continue;
             }
-            if let Raised::New(alert) = alerts::raise(&mut conn, app, &rule.content(count), now)? {
-                log::info!(app_id = app.0, alert_id = alert.0, count; "raised an alert");
+            if let Raised::New(alert) = alerts::raise(&mut conn, bound.app, &rule.content(count), now)? {
+                log::info!(app_id = bound.app.0, alert_id = alert.0, count; "raised an alert");
                 raised += 1;
             }
         }

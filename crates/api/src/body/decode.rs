@@ -1,0 +1,91 @@
+//! Compressed bodies: gzip, deflate and zstd, decoded in small steps within bounds on the size and on the ratio.
+//!
+//! actix could decode by itself, but looks at the size only after it has inflated a whole chunk: forty small bodies at
+//! once cost it gigabytes.
+
+use std::io::Read;
+
+use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use ruzstd::decoding::StreamingDecoder;
+
+use crate::error::ApiError;
+use crate::error_code::ErrorCode;
+
+/// How many bodies are decoded at once: each may hold up to `BODY_LIMIT` bytes.
+pub const AT_ONCE: usize = 4;
+/// How many times as large as its compressed form a body may be.
+const RATIO_MAX: usize = 100;
+/// Below so many decoded bytes the ratio is nobody's business.
+const RATIO_FROM: usize = 1024 * 1024;
+const STEP: usize = 16 * 1024;
+
+/// A compression that is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Coding {
+    /// gzip or zlib, told apart by their first bytes: clients mix up the two names.
+    Gzip,
+    /// zlib, or bare deflate.
+    Deflate,
+    /// zstd
+    Zstd,
+}
+
+impl Coding {
+    /// The coding that a Content-Encoding header names; `None` for none.
+    ///
+    /// # Errors
+    /// When it names one that is not taken.
+    pub(super) fn from_header(value: &str) -> Result<Option<Self>, ApiError> {
+        match value.trim().to_ascii_lowercase().as_str() {
+            "" | "identity" => Ok(None),
+            "gzip" | "x-gzip" | "gzip,deflate" | "gzip, deflate" => Ok(Some(Self::Gzip)),
+            "deflate" => Ok(Some(Self::Deflate)),
+            "zstd" => Ok(Some(Self::Zstd)),
+            _ => {
+                let detail = format!("Unsupported content encoding \"{value}\" in request: use gzip, deflate or zstd.");
+                Err(ApiError::detail(ErrorCode::UnsupportedMediaType, detail))
+            }
+        }
+    }
+
+    /// Decodes a body to at most `limit` bytes.
+    ///
+    /// # Errors
+    /// When it is no such body, larger, or suspiciously well compressed.
+    pub(super) fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+        match (self, body) {
+            (Self::Zstd, _) => {
+                let decoder = StreamingDecoder::new(body).map_err(|e| malformed(&e))?;
+                read(decoder, body.len(), limit)
+            }
+            (Self::Gzip | Self::Deflate, [0x1f, 0x8b, ..]) => read(MultiGzDecoder::new(body), body.len(), limit),
+            (Self::Gzip | Self::Deflate, [0x78, ..]) => read(ZlibDecoder::new(body), body.len(), limit),
+            (Self::Deflate, _) => read(DeflateDecoder::new(body), body.len(), limit),
+            (Self::Gzip, _) => Err(malformed(&"it does not begin as gzip does")),
+        }
+    }
+}
+
+fn read(mut decoder: impl Read, compressed: usize, limit: usize) -> Result<Vec<u8>, ApiError> {
+    let mut decoded = Vec::new();
+    let mut step = vec![0; STEP];
+    loop {
+        let count = decoder.read(&mut step).map_err(|e| malformed(&e))?;
+        if count == 0 {
+            return Ok(decoded);
+        }
+        decoded.extend_from_slice(step.get(..count).unwrap_or_default());
+        if decoded.len() > limit {
+            return Err(super::too_large(limit));
+        }
+        if decoded.len() > RATIO_FROM && decoded.len() / RATIO_MAX > compressed {
+            let detail =
+                format!("The body of the request is more than {RATIO_MAX} times as large as its compressed form.");
+            return Err(ApiError::detail(ErrorCode::TooLarge, detail));
+        }
+    }
+}
+
+fn malformed(reason: &dyn std::fmt::Display) -> ApiError {
+    ApiError::detail(ErrorCode::Malformed, format!("The body of the request cannot be decompressed: {reason}"))
+}

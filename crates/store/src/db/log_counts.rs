@@ -1,0 +1,96 @@
+//! `core_logcount`: how many logs of a level an app has in each minute.
+//!
+//! The writer adds to them in the transaction that stores the logs, so for every app, level and minute the count is the
+//! number of rows. Only rows that others wrote are missing, until they are recounted.
+
+use std::ops::Range;
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use diesel::dsl::{count_star, sql};
+use diesel::prelude::*;
+use diesel::sql_types::Bigint;
+use logmon_core::app::AppId;
+use logmon_core::log::Level;
+
+use super::schema::{core_log, core_logcount};
+use super::{Connection, DbError};
+
+/// An app's logs since a moment, at most: with all logs of the minute that the moment lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// The app.
+    pub app: AppId,
+    /// It has no more than so many.
+    pub most: u64,
+}
+
+/// For each app with logs of `level` since about `since`: how many they are at most. Reads counts, not rows.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn bounds_since(conn: &mut Connection, level: Level, since: DateTime<Utc>) -> Result<Vec<Bound>, DbError> {
+    let rows: Vec<(i64, i64)> = core_logcount::table
+        .group_by(core_logcount::app_id)
+        .select((core_logcount::app_id, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
+        .filter(core_logcount::level.eq(level.as_str()))
+        .filter(core_logcount::minute.ge(minute(since).naive_utc()))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(app, most)| Bound { app: AppId(app), most: unsigned(most) }).collect())
+}
+
+/// Exactly how many logs of `level` an app has since `since`. Reads the rows of one minute, counts for the others.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn exactly_since(conn: &mut Connection, app: AppId, level: Level, since: DateTime<Utc>) -> Result<u64, DbError> {
+    let edge = minute(since);
+    let whole = if edge == since { edge } else { edge + TimeDelta::minutes(1) };
+    let in_whole_minutes: i64 = core_logcount::table
+        .select(sql::<Bigint>("CAST(COALESCE(SUM(count), 0) AS SIGNED)"))
+        .filter(core_logcount::app_id.eq(app.0))
+        .filter(core_logcount::level.eq(level.as_str()))
+        .filter(core_logcount::minute.ge(whole.naive_utc()))
+        .first(conn)?;
+    let in_the_edge: i64 = core_log::table
+        .select(count_star())
+        .filter(core_log::app_id.eq(app.0))
+        .filter(core_log::level.eq(level.as_str()))
+        .filter(core_log::created_at.ge(since.naive_utc()))
+        .filter(core_log::created_at.lt(whole.naive_utc()))
+        .first(conn)?;
+    Ok(unsigned(in_whole_minutes) + unsigned(in_the_edge))
+}
+
+/// How many logs of each level each app has in a range that begins and ends on a minute.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn by_level(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<(AppId, Level, u64)>, DbError> {
+    let rows: Vec<(i64, String, i64)> = core_logcount::table
+        .group_by((core_logcount::app_id, core_logcount::level))
+        .select((core_logcount::app_id, core_logcount::level, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
+        .filter(core_logcount::minute.ge(range.start.naive_utc()))
+        .filter(core_logcount::minute.lt(range.end.naive_utc()))
+        .load(conn)?;
+    let known =
+        |(app, level, count): (i64, String, i64)| Some((AppId(app), Level::from_filter(&level)?, unsigned(count)));
+    Ok(rows.into_iter().filter_map(known).collect())
+}
+
+/// Deletes an app's counts.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn delete_of_app(conn: &mut Connection, app: AppId) -> Result<(), DbError> {
+    diesel::delete(core_logcount::table.filter(core_logcount::app_id.eq(app.0))).execute(conn)?;
+    Ok(())
+}
+
+/// The minute that a moment lies in.
+pub(super) fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
+}
+
+fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}

@@ -22,6 +22,7 @@ use commands::app::App;
 use commands::call::Call;
 use commands::migrate::Migrate;
 use commands::serve::Serve;
+use commands::verify::Verify;
 
 /// LogMon's API: collects logs over HTTP, and looks after the database
 #[derive(Debug, Parser)]
@@ -37,6 +38,8 @@ enum Command {
     Serve(Box<Serve>),
     /// Bring the database to the current schema
     Migrate(Migrate),
+    /// Prove that every log is counted exactly
+    Verify(Verify),
     /// Make and list apps
     App(App),
     /// Put a task on its queue, as `celery call` does
@@ -49,6 +52,7 @@ pub fn run() -> ExitCode {
     let done = match &cli.command {
         Command::Serve(serve) => serve.run().map(|()| ExitCode::SUCCESS),
         Command::Migrate(migrate) => migrate.run().map(|()| ExitCode::SUCCESS),
+        Command::Verify(verify) => verify.run(),
         Command::App(app) => app.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => call.run(),
     };

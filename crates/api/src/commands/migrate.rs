@@ -2,9 +2,12 @@
 
 use std::io::Write as _;
 
+use chrono::DateTime;
 use clap::Args;
 use logmon_core::config::{DatabaseSettings, LogSettings};
-use logmon_store::db::{Database, migrations};
+use logmon_store::db::{Database, migrations, verify};
+
+use super::verify::END;
 
 /// What `migrate` needs to know.
 #[derive(Debug, Args)]
@@ -31,6 +34,17 @@ impl Migrate {
         })?;
         for (table, rows) in &report.adopted {
             writeln!(out, "kept {table}, which was there already, with about {rows} rows")?;
+        }
+        // Logs that were stored before there were counts.
+        let (all, mut counted) = (DateTime::UNIX_EPOCH..END, 0_u64);
+        if report.run.iter().any(|name| name.contains("logcount")) {
+            verify::differences(&mut conn, &all, |conn, difference| {
+                counted += 1;
+                verify::recount(conn, difference.app, &difference.level, difference.minute)
+            })?;
+        }
+        if counted > 0 {
+            writeln!(out, "counted the logs of {counted} minutes, apps and levels")?;
         }
         match report.run.len() {
             0 => writeln!(out, "the schema is current: nothing to do")?,

@@ -4,6 +4,7 @@ pub mod app;
 pub mod call;
 pub mod migrate;
 pub mod serve;
+pub mod verify;
 
 use std::io::Write as _;
 

@@ -11,6 +11,7 @@ pub mod logs;
 pub mod migrations;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
+pub mod verify;
 pub mod writer;
 
 pub use error::DbError;

@@ -26,6 +26,7 @@ pub struct Proxy {
 struct Shared {
     weather: Weather,
     open: Vec<TcpStream>,
+    lost: u64,
 }
 
 impl Proxy {
@@ -33,7 +34,7 @@ impl Proxy {
     pub fn to(server: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap_or_else(|e| panic!("{e}"));
         let address = listener.local_addr().map(|a| a.to_string()).unwrap_or_else(|e| panic!("{e}"));
-        let shared = Arc::new(Mutex::new(Shared { weather: Weather::Fair, open: Vec::new() }));
+        let shared = Arc::new(Mutex::new(Shared { weather: Weather::Fair, open: Vec::new(), lost: 0 }));
         let proxy = Self { address, shared };
         let (accepting, server) = (proxy.clone(), server.to_owned());
         thread::spawn(move || {
@@ -61,6 +62,19 @@ impl Proxy {
         }
     }
 
+    /// How many packets were lost while nothing moved.
+    pub fn lost(&self) -> u64 {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner).lost
+    }
+
+    // What arrives while nothing moves is lost, as on a line that drops packets.
+    fn loses(&self) -> bool {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let loses = shared.weather == Weather::Silent;
+        shared.lost += u64::from(loses);
+        loses
+    }
+
     fn weather(&self) -> Weather {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner).weather
     }
@@ -79,9 +93,7 @@ impl Proxy {
             thread::spawn(move || {
                 let mut buffer = [0; 16_384];
                 while let Ok(count @ 1..) = from.read(&mut buffer) {
-                    // What arrives while nothing moves is lost, as on a line that drops packets.
-                    let moved = proxy.weather() == Weather::Silent
-                        || buffer.get(..count).is_some_and(|bytes| to.write_all(bytes).is_ok());
+                    let moved = proxy.loses() || buffer.get(..count).is_some_and(|bytes| to.write_all(bytes).is_ok());
                     if !moved {
                         break;
                     }

@@ -1,0 +1,62 @@
+//! `verify`: proves that the counts are the rows, and mends them where they are not.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use clap::Args;
+use logmon_core::config::{DatabaseSettings, LogSettings};
+use logmon_store::db::{Database, verify};
+
+/// What to compare, and whether to mend it.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Count anew each minute that differs
+    #[arg(long)]
+    repair: bool,
+    /// Only from this moment on, as 2026-11-23T00:00:00Z; it should lie on a minute
+    #[arg(long, value_name = "TIME")]
+    since: Option<DateTime<Utc>>,
+    /// Only before this moment
+    #[arg(long, value_name = "TIME")]
+    until: Option<DateTime<Utc>>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    log: LogSettings,
+}
+
+impl Verify {
+    /// Names each minute that differs; the exit status is 1 when there is one that was not mended.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        self.log.install();
+        let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(END);
+        let database = Database::new(&self.database);
+        let mut conn = database.get()?;
+        let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
+        verify::differences(&mut conn, &range, |conn, difference| {
+            found += 1;
+            let minute = difference.minute.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let (app, level) = (difference.app.0, difference.level.as_str());
+            let (rows, counted) = (difference.rows, difference.counted);
+            // A closed output is no reason to stop half way.
+            writeln!(out, "{minute} app {app} {level}: {rows} logs, {counted} counted").unwrap_or_default();
+            if self.repair { verify::recount(conn, difference.app, level, difference.minute) } else { Ok(()) }
+        })?;
+        match (found, self.repair) {
+            (0, _) => writeln!(out, "every log is counted exactly")?,
+            (_, true) => writeln!(out, "{found} minutes differed and were counted anew")?,
+            (_, false) => writeln!(out, "{found} minutes differ: --repair counts them anew")?,
+        }
+        Ok(if found == 0 || self.repair { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Later than anything that a `datetime` holds.
+pub(super) const END: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(time) => time,
+    None => DateTime::UNIX_EPOCH,
+};

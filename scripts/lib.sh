@@ -1,10 +1,12 @@
 # Shared by the other scripts: installing what is missing, private servers, free ports.
 # Source it after `set -euo pipefail`; it changes into the top folder of the project.
+# shellcheck shell=bash
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+# shellcheck disable=SC2034 # for what the other scripts name by its full path
 TOP=$PWD
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { if [ -t 2 ]; then printf '\033[1m%s\033[0m\n' "$*" >&2; else printf '%s\n' "$*" >&2; fi; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
 
 as_root() {
@@ -38,37 +40,55 @@ need_build_tools() {
   command -v cargo >/dev/null || [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"
   command -v cargo >/dev/null || die "no Rust toolchain: install one from https://rustup.rs and start again"
   need cc gcc
+  need /usr/include/stdio.h libc6-dev
   need pkg-config pkg-config
   pkg-config --exists libmariadb 2>/dev/null || MISSING+=(libmariadb-dev)
 }
 need_mariadb() { need mariadbd mariadb-server-core; need mariadb mariadb-client; }
 need_redis() { command -v redis-server >/dev/null || need redis-check-rdb redis-tools; need redis-cli redis-tools; }
 
-# A TCP port that nobody listens on. Two calls at once may get the same one: ask for the ports one after the other.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+port_taken() { timeout 2 bash -c ': >"/dev/tcp/$0/$1"' "$1" "$2" 2>/dev/null; }
 
-# private_mariadb DIRECTORY PORT [OPTION...]: starts one server with its data in DIRECTORY, sets MARIADB_PID and MARIADB_SOCKET.
-# The OS user that starts it is its administrator, through the socket and without a password.
+# A TCP port that nobody listens on, below those that outgoing connections are given. Two calls at once may get the same
+# one: ask for the ports one after the other.
+free_port() {
+  local port
+  while port=$((10000 + RANDOM % 20000)); do
+    port_taken 127.0.0.1 "$port" || break
+  done
+  echo "$port"
+}
+
+# detached COMMAND...: for what a script runs with `&`, in a session of its own: the terminal's Ctrl-C reaches only the
+# script, which then stops things in order. Should the script be killed, the command gets SIGTERM.
+detached() { exec setsid setpriv --pdeathsig TERM -- "$@"; }
+
+# private_mariadb DIRECTORY PORT [OPTION...]: starts one server with its data in DIRECTORY, sets MARIADB_PID and
+# MARIADB_SOCKET. The OS user that starts it is its administrator, through the socket and without a password.
 private_mariadb() {
-  local dir=$1 port=$2 owner
+  local dir port=$2 owner mariadbd
+  dir=$(realpath -m "$1")
   shift 2
-  mkdir -p "$dir"
-  dir=$(cd "$dir" && pwd)
   owner=$(id -un)
-  local mariadbd
   mariadbd=$(PATH="$PATH:/usr/sbin" command -v mariadbd)
-  if [ ! -d "$dir/mysql" ]; then
-    mariadb-install-db --no-defaults --datadir="$dir" --user="$owner" --skip-test-db --skip-name-resolve \
-      --auth-root-authentication-method=socket --auth-root-socket-user="$owner" >"$dir.install.log" 2>&1 ||
+  if [ ! -d "$dir" ]; then
+    # Under another name until it is whole, so that a start that was broken off is simply repeated. The tool takes no
+    # spaces, hence the relative name.
+    rm -rf "$dir.new"
+    mkdir -p "$dir.new"
+    (cd "$dir.new" && mariadb-install-db --no-defaults --datadir=. --user="$owner" --skip-test-db --skip-name-resolve \
+      --auth-root-authentication-method=socket --auth-root-socket-user="$owner") >"$dir.install.log" 2>&1 ||
       die "mariadb-install-db failed, see $dir.install.log"
+    mv "$dir.new" "$dir"
   fi
   # A relative socket stays under the length that a socket's path may have, however deep this folder is.
-  setsid "$mariadbd" --no-defaults --datadir="$dir" --user="$owner" --bind-address=127.0.0.1 --port="$port" \
+  detached "$mariadbd" --no-defaults --datadir="$dir" --user="$owner" --bind-address=127.0.0.1 --port="$port" \
     --socket=mariadb.sock --pid-file="$dir/mariadb.pid" --character-set-server=utf8mb4 --skip-name-resolve \
     --log-error="$dir/mariadb.err" "$@" >/dev/null 2>&1 &
   MARIADB_PID=$!
   MARIADB_SOCKET=$dir/mariadb.sock
-  for _ in $(seq 300); do
+  # After a crash it repairs its files first, which may take a while.
+  for _ in $(seq 1200); do
     if mariadb_root -e 'do 0' 2>/dev/null; then return 0; fi
     kill -0 "$MARIADB_PID" 2>/dev/null || break
     sleep 0.1
@@ -76,22 +96,27 @@ private_mariadb() {
   tail -n 5 "$dir/mariadb.err" >&2
   die "MariaDB did not start, see $dir/mariadb.err"
 }
-mariadb_root() { (cd "$(dirname "$MARIADB_SOCKET")" && exec mariadb --no-defaults --protocol=socket --socket=mariadb.sock --user="$(mariadb_admin)" "$@"); }
+mariadb_root() {
+  (cd "$(dirname "$MARIADB_SOCKET")" &&
+    exec mariadb --no-defaults --protocol=socket --socket=mariadb.sock --user="$(mariadb_admin)" "$@")
+}
 mariadb_admin() { [ "$(id -u)" = 0 ] && echo root || id -un; }
 
-# private_redis DIRECTORY PORT [OPTION...]: starts one server with its data in DIRECTORY, sets REDIS_PID.
+# private_redis DIRECTORY PORT [CONFIGURATION-FILE] [OPTION...]: starts one server with its data in DIRECTORY, sets
+# REDIS_PID. A password belongs into the file: every user of the machine can read the options.
 private_redis() {
-  local dir=$1 port=$2 binary
+  local dir port=$2 binary file=()
+  dir=$(realpath -m "$1")
   shift 2
+  case ${1:-} in [!-]*) file=("$1") && shift ;; esac
   mkdir -p "$dir"
-  dir=$(cd "$dir" && pwd)
   binary=$(command -v redis-server || true)
   if [ -z "$binary" ]; then
     binary=$dir/redis-server
     ln -sf "$(command -v redis-check-rdb)" "$binary"
   fi
-  setsid "$binary" --port "$port" --bind 127.0.0.1 --dir "$dir" --maxmemory-policy noeviction --logfile "$dir/redis.log" \
-    --daemonize no "$@" >/dev/null 2>&1 &
+  detached "$binary" "${file[@]}" --port "$port" --bind 127.0.0.1 --dir "$dir" --maxmemory-policy noeviction \
+    --logfile "$dir/redis.log" --daemonize no "$@" >/dev/null 2>&1 &
   REDIS_PID=$!
   for _ in $(seq 100); do
     # Before the password is known, an answer that asks for one says as well that the server is up.
@@ -102,17 +127,22 @@ private_redis() {
   die "Redis did not start, see $dir/redis.log"
 }
 
-# stop_pid PID [SECONDS]: asks the process to end, waits, and says so where it had to be killed.
-stop_pid() {
-  local pid=$1 left=$((${2:-30} * 10))
-  kill -TERM "$pid" 2>/dev/null || return 0
-  while kill -0 "$pid" 2>/dev/null; do
-    left=$((left - 1))
-    if [ "$left" -le 0 ]; then
-      echo "process $pid did not end in time and is killed" >&2
-      kill -KILL "$pid" 2>/dev/null
-      return 0
-    fi
-    sleep 0.1
+# stop_pids SECONDS PID...: asks the processes to end, all at once and each once, and waits; kills what is left after so
+# many seconds. A PID below zero is a group of processes.
+stop_pids() {
+  local left=$(($1 * 10)) pid
+  shift
+  for pid in "$@"; do kill -TERM -- "$pid" 2>/dev/null || true; done
+  for pid in "$@"; do
+    while kill -0 -- "$pid" 2>/dev/null; do
+      if [ "$left" -le 0 ]; then
+        echo "process $pid did not end in time and is killed" >&2
+        kill -KILL -- "$pid" 2>/dev/null || true
+        break
+      fi
+      left=$((left - 1))
+      sleep 0.1
+    done
   done
 }
+stop_pid() { stop_pids "${2:-30}" "$1"; }

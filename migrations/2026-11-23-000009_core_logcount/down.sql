@@ -1,1 +1,2 @@
+DROP TABLE IF EXISTS core_logcount_waiting;
 DROP TABLE IF EXISTS core_logcount;

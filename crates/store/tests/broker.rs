@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{Arguments, Exception, NewTask, Outcome, Priority, Status, TaskId, TaskMessage};
 use logmon_core::clock::{Clock as _, SystemClock};
-use logmon_store::broker::{Broker, Dispatch, Fetched, Finish, Held, MAX_DELIVERIES, WorkerId};
+use logmon_store::broker::{Broker, Dispatch, Due, Fetched, Finish, Held, MAX_DELIVERIES, WorkerId};
 use logmon_store::testing::TestBroker;
 use redis::Commands as _;
 
@@ -38,7 +38,7 @@ impl Rig {
     }
 
     fn fetch_as(&self, worker: &WorkerId) -> Option<Fetched> {
-        self.broker().fetch(&[QUEUE.to_owned()], worker).unwrap()
+        self.broker().fetch(&[QUEUE.to_owned()], worker).unwrap().fetched
     }
 
     fn id(fetched: &Fetched) -> TaskId {
@@ -65,6 +65,7 @@ impl Rig {
             keys.unacked_index(),
             keys.inflight(&self.worker),
             keys.deliveries(),
+            keys.holders(),
             keys.delayed(),
             keys.delayed_body(),
         ] {
@@ -135,7 +136,7 @@ fn urgent_messages_come_first_over_all_queues() {
         conn.lpush::<_, _, ()>(keys.queue(queue, Priority::STEPS[priority]), message(queue)).unwrap();
     }
     let queues = ["a".to_owned(), "b".to_owned()];
-    let order: Vec<String> = std::iter::from_fn(|| rig.broker().fetch(&queues, &rig.worker).unwrap())
+    let order: Vec<String> = std::iter::from_fn(|| rig.broker().fetch(&queues, &rig.worker).unwrap().fetched)
         .map(|fetched| String::from_utf8(fetched.raw).unwrap())
         .map(|raw| raw.split("\"routing_key\":\"").nth(1).unwrap()[..1].to_owned())
         .collect();
@@ -157,10 +158,19 @@ fn what_a_dead_worker_held_comes_back_once_and_its_report_is_refused() {
     assert_eq!(rig.finish(&held, &id, &success("1")), Held::Lost);
     assert_eq!(rig.broker().result(&id).unwrap().status, Status::Pending);
 
-    let again = rig.fetch().unwrap();
+    let other = WorkerId("w2".to_owned());
+    let again = rig.fetch_as(&other).unwrap();
     assert_eq!((Rig::id(&again), again.deliveries), (id.clone(), 2));
     assert_eq!(again.raw, held.raw, "not a byte has changed");
-    assert_eq!(rig.finish(&again, &id, &success("2")), Held::Yes);
+    // The first one wakes up while the second is at work: whatever it says changes nothing.
+    assert_eq!(rig.finish(&held, &id, &Outcome::Failure(Exception::failed("late"))), Held::Lost);
+    assert_eq!(rig.broker().delay(&rig.worker, &held.tag, Due::In(Duration::ZERO)).unwrap(), Held::Lost);
+    assert_eq!(rig.broker().bury(&rig.worker, &held.tag, "x", None).unwrap(), Held::Lost);
+    assert_eq!(rig.broker().leave(&rig.worker).unwrap(), 0);
+    let document = success("2").document(&id, SystemClock.now());
+    let finish = Finish { tag: &again.tag, task: &id, document: Some(&document), next: None };
+    assert_eq!(rig.broker().finish(&other, &finish).unwrap(), Held::Yes);
+    assert_eq!(rig.broker().result(&id).unwrap().status, Status::Success);
     rig.assert_at_rest();
 }
 
@@ -229,7 +239,7 @@ fn a_message_for_later_is_not_held_by_a_worker() {
     rig.push();
     let fetched = rig.fetch().unwrap();
     let due: DateTime<Utc> = SystemClock.now() + Duration::from_secs(3_600);
-    assert_eq!(rig.broker().delay(&rig.worker, &fetched.tag, due).unwrap(), Held::Yes);
+    assert_eq!(rig.broker().delay(&rig.worker, &fetched.tag, Due::At(due)).unwrap(), Held::Yes);
     let keys = rig.broker().keys();
     assert_eq!((rig.count(&keys.unacked()), rig.count(&keys.delayed())), (0, 1));
     rig.test.connect().zadd::<_, _, _, ()>(keys.delayed(), &fetched.tag, 1).unwrap();
@@ -278,7 +288,7 @@ fn a_second_message_with_the_same_tag_cannot_push_the_first_out() {
 #[test]
 fn a_slot_is_pushed_once_however_many_beats_try() {
     let rig = Rig::new();
-    let slot = |n: i64| DateTime::from_timestamp(1_800_000_000 + n, 0).unwrap();
+    let slot = |n: i64| DateTime::from_timestamp(1_700_000_000 + n, 0).unwrap();
     assert_eq!(rig.broker().last_slot("e", slot(0)).unwrap(), slot(0));
     assert_eq!(rig.broker().last_slot("e", slot(5)).unwrap(), slot(0), "the first beat's beginning stands");
     let dispatch = |n| {
@@ -293,6 +303,52 @@ fn a_slot_is_pushed_once_however_many_beats_try() {
     assert_eq!(rig.broker().depth(QUEUE).unwrap(), u64::try_from(pushed).unwrap());
     assert_eq!(dispatch(20), Dispatch::AlreadyDone);
     assert_eq!(dispatch(21), Dispatch::Pushed);
+}
+
+#[test]
+fn a_message_as_deep_as_can_be_read_comes_back_too() {
+    let rig = Rig::new();
+    let raw = NewTask::new("t", QUEUE, Arguments::default()).encode("o");
+    let deep = "[".repeat(997) + &"]".repeat(997);
+    let raw = raw.replacen("\"stamps\":{}", &format!("\"stamps\":{deep}"), 1);
+    rig.test.connect().lpush::<_, _, ()>(rig.broker().keys().queue(QUEUE, Priority::default()), &raw).unwrap();
+    let look = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker).unwrap();
+    if look.fetched.is_some() {
+        assert_eq!(rig.broker().leave(&rig.worker).unwrap(), 1);
+        assert_eq!(rig.fetch().unwrap().raw, raw.into_bytes());
+    } else {
+        assert_eq!(look.buried, 1);
+    }
+}
+
+#[test]
+fn a_result_that_cannot_be_stored_leaves_the_message_in_flight() {
+    let rig = Rig::new();
+    let id = rig.push();
+    let fetched = rig.fetch().unwrap();
+    let key = rig.broker().keys().result(&id);
+    rig.test.connect().lpush::<_, _, ()>(&key, "not a string").unwrap();
+    let document = success("1").document(&id, SystemClock.now());
+    let finish = Finish { tag: &fetched.tag, task: &id, document: Some(&document), next: None };
+    assert!(rig.broker().finish(&rig.worker, &finish).is_err());
+    rig.test.connect().del::<_, ()>(&key).unwrap();
+    assert_eq!(rig.broker().finish(&rig.worker, &finish).unwrap(), Held::Yes);
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_slot_far_ahead_does_not_silence_the_schedule() {
+    let rig = Rig::new();
+    let now = SystemClock.now();
+    let slots = rig.broker().keys().slots();
+    rig.test
+        .connect()
+        .hset::<_, _, _, ()>(&slots, "e", (now + Duration::from_secs(86_400)).timestamp_millis())
+        .unwrap();
+    assert_eq!(rig.broker().last_slot("e", now).unwrap(), now);
+    let task = NewTask::new("t", QUEUE, Arguments::default());
+    assert_eq!(rig.broker().dispatch("e", now, &task).unwrap(), Dispatch::Pushed);
+    assert_eq!(rig.broker().dispatch("e", now, &task).unwrap(), Dispatch::AlreadyDone);
 }
 
 #[test]

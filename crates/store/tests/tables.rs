@@ -14,7 +14,7 @@ use logmon_store::db::alerts::Raised;
 use logmon_store::db::apps::SaveAppError;
 use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::writer::{Record, Stored};
-use logmon_store::db::{alerts, apps, log_summaries, logs};
+use logmon_store::db::{alerts, apps, log_counts, log_summaries, logs};
 use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::PATIENCE;
 
@@ -128,7 +128,8 @@ fn one_alert_is_raised_however_many_checks_run_at_once() {
 fn a_summary_replaces_what_was_there_however_many_write_it() {
     let test = TestDatabase::new();
     let app = app(&test, "shop");
-    let date = "2026-11-22".parse().unwrap();
+    let (date, day) = (at(0).date_naive(), at(-3_600_000_000)..at(3_600_000_000));
+    let day = log_counts::minute(day.start)..log_counts::minute(day.end);
     // What Django's task leaves behind when it runs twice.
     for _ in 0..2 {
         test.execute(&format!(
@@ -136,14 +137,18 @@ fn a_summary_replaces_what_was_there_however_many_write_it() {
             app.0
         ));
     }
-    let summary = Summary { app, date, counts: LevelCounts { info: 1, warn: 2, error: 3 } };
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| log_summaries::replace(&mut test.connect(), &summary).unwrap());
+            scope.spawn(|| {
+                store(&test, vec![log(app, Level::Info, "i", 0), log(app, Level::Error, "e", 0)]);
+                log_summaries::recount(&mut test.connect(), app, date, &day).unwrap();
+            });
         }
     });
     let all = log_summaries::list(&mut test.connect(), &SummaryFilter::default(), FIRST).unwrap();
-    assert_eq!(all.into_iter().map(|(_, summary)| summary).collect::<Vec<_>>(), [summary]);
+    let counts = LevelCounts { info: 8, warn: 0, error: 8 };
+    let summaries: Vec<_> = all.into_iter().map(|(_, summary)| summary).collect();
+    assert_eq!(summaries, [Summary { app, date, counts }], "the last one to count has counted everything");
 }
 
 #[test]

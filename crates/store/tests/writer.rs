@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+use std::ops::Range;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,10 @@ fn differences(test: &TestDatabase) -> Vec<Difference> {
     found
 }
 
+fn minute_of(difference: &Difference) -> Range<DateTime<Utc>> {
+    difference.minute..difference.minute + Duration::from_secs(60)
+}
+
 fn rows(test: &TestDatabase) -> i64 {
     test.number("SELECT COUNT(*) FROM core_log")
 }
@@ -81,8 +86,10 @@ fn many_at_once_are_stored_and_counted_each_under_its_own_id() {
     });
     assert_eq!(rows(test), 16 * (12 * (1 + 2 + 3 + 4) + 1 + 2));
     assert_eq!(differences(test), []);
-    let by_level = log_counts::by_level(&mut test.connect(), &(at(-60)..at(3_600))).unwrap();
-    let counted: u64 = by_level.iter().map(|(_, _, count)| count).sum();
+    let day = at(-3_540)..at(3_660);
+    let day = log_counts::minute(day.start)..log_counts::minute(day.end);
+    let of = |app| log_counts::of_app(&mut test.connect(), app, &day).unwrap();
+    let counted: u64 = of(shop).iter().chain(&of(pay)).map(|(_, count)| count).sum();
     assert_eq!(i64::try_from(counted).unwrap(), rows(test));
 }
 
@@ -134,6 +141,37 @@ fn a_record_that_is_refused_does_not_fail_its_neighbours() {
 }
 
 #[test]
+fn one_record_of_an_app_that_is_gone_costs_its_batch_nothing() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let mut records = vec![record(app, Level::Info, 0); 3_000];
+    records[1_500].app = AppId(999);
+    let stored = store(test.writer(), records).unwrap();
+    let gone: Vec<_> = stored.iter().enumerate().filter(|(_, stored)| !matches!(stored, Stored::Yes(_))).collect();
+    assert_eq!(gone, [(1_500, &Stored::UnknownApp)]);
+    assert_eq!(rows(&test), 2_999);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_logcount"), 1);
+    assert_eq!(differences(&test), []);
+}
+
+#[test]
+fn a_locked_app_does_not_keep_the_others_from_being_stored() {
+    let test = TestDatabase::new();
+    let (locked, free) = (app(&test, "locked"), app(&test, "free"));
+    let writer = test.writer();
+    let mut lock = test.session();
+    lock.execute(&format!("BEGIN; UPDATE core_app SET owner = owner WHERE id = {}", locked.0));
+    let waiting: Vec<_> = (0..6).map(|n| submit(writer, vec![record([locked, free][n % 2], Level::Info, 0)])).collect();
+    let heard: Vec<_> = waiting.iter().map(|heard| heard.recv_timeout(PATIENCE).unwrap()).collect();
+    lock.execute("ROLLBACK");
+    for (n, heard) in heard.iter().enumerate() {
+        assert_eq!(heard.is_ok(), n % 2 == 1, "{n}: {heard:?}");
+    }
+    assert_eq!(rows(&test), 3, "what was refused was not stored either");
+    assert_eq!(differences(&test), []);
+}
+
+#[test]
 fn an_app_that_is_removed_takes_no_log_with_it_into_the_dark() {
     let test = TestDatabase::new();
     let (gone, stays) = (app(&test, "gone"), app(&test, "stays"));
@@ -178,14 +216,14 @@ fn what_others_write_is_found_and_counted_anew_while_logs_come_in() {
         });
         while !storing.is_finished() {
             for difference in &found {
-                verify::recount(&mut test.connect(), app, &difference.level, difference.minute).unwrap();
+                verify::recount(&mut test.connect(), &minute_of(difference)).unwrap();
             }
         }
     });
     assert_eq!(differences(&test), []);
     test.execute("DELETE FROM core_log WHERE level = 'INFO'");
     assert_eq!(differences(&test).len(), 1);
-    verify::recount(&mut test.connect(), app, "INFO", found[0].minute).unwrap();
+    verify::recount(&mut test.connect(), &minute_of(&found[0])).unwrap();
     assert_eq!(differences(&test), []);
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use logmon_core::celery::{Exception, Outcome, ResultPolicy, TaskMessage};
 use logmon_core::stop::{Stop, Urgency};
 use logmon_core::tasks::retry::backoff;
-use logmon_store::broker::{Broker, BrokerError, Fetched, Finish, Held, WorkerId};
+use logmon_store::broker::{Broker, BrokerError, Due, Fetched, Finish, Held, WorkerId};
 use serde_json::value::RawValue;
 
 use crate::context::Context;
@@ -16,6 +16,9 @@ use crate::registry::{self, Failure};
 /// queues are asked.
 const IDLE_MIN: Duration = Duration::from_millis(5);
 const IDLE_MAX: Duration = Duration::from_millis(100);
+
+/// How long a task waits that came while the database took nothing.
+const PUT_BACK: Duration = Duration::from_secs(1);
 
 /// A slot of this worker. Clones are further slots.
 #[derive(Clone)]
@@ -47,8 +50,11 @@ impl Runner {
     pub fn run(&self) {
         let mut idle = IDLE_MIN;
         while !self.stop.is_raised() {
-            let fetched = self.until_redis_answers(|| self.broker.fetch(&self.queues, &self.worker));
-            match fetched.flatten() {
+            let look = self.until_redis_answers(|| self.broker.fetch(&self.queues, &self.worker));
+            if let Some(count) = look.as_ref().map(|look| look.buried).filter(|count| *count > 0) {
+                log::error!(count; "dead letters: no messages at all, or fetched too often without an end");
+            }
+            match look.and_then(|look| look.fetched) {
                 Some(fetched) => {
                     idle = IDLE_MIN;
                     self.process(&fetched);
@@ -64,19 +70,15 @@ impl Runner {
     fn process(&self, fetched: &Fetched) {
         let message = match TaskMessage::decode(&fetched.raw) {
             Ok(message) => message,
-            Err(malformed) => {
-                log::error!("a message cannot be read and is a dead letter now: {malformed}");
-                self.report(|| self.broker.bury(&self.worker, &fetched.tag, &malformed.0));
-                return;
-            }
+            Err(malformed) => return self.bury(fetched, &malformed.0),
         };
-        let now = self.context.clock.now();
-        if let Some(eta) = message.eta.filter(|eta| *eta > now) {
-            self.report(|| self.broker.delay(&self.worker, &fetched.tag, eta));
+        // By the clock of Redis, which also says when the message comes back.
+        if let Some(eta) = message.eta.filter(|eta| *eta > fetched.at) {
+            self.report(|| self.broker.delay(&self.worker, &fetched.tag, Due::At(eta)));
             return;
         }
         let start = Instant::now();
-        let verdict = if message.expires.is_some_and(|expires| expires <= now) {
+        let verdict = if message.expires.is_some_and(|expires| expires <= fetched.at) {
             Verdict::Done(Outcome::Revoked(Exception::expired()))
         } else {
             self.run_task(&message)
@@ -86,10 +88,22 @@ impl Runner {
             Verdict::Done(outcome) => self.finish(fetched, &message, &outcome, None),
             Verdict::Again(outcome, pause) => self.finish(fetched, &message, &outcome, Some(pause)),
             Verdict::PutBack(_) => {
-                self.report(|| self.broker.put_back(&self.worker, &fetched.tag).map(|_| Held::Yes));
+                // With a pause, for a database may answer and yet take no writes.
+                self.report(|| self.broker.delay(&self.worker, &fetched.tag, Due::In(PUT_BACK)));
                 self.stop.wait_for("the database", || self.context.database.get().map(drop));
             }
         }
+    }
+
+    fn bury(&self, fetched: &Fetched, reason: &str) {
+        log::error!("a message cannot be run and is a dead letter now: {reason}");
+        let id = TaskMessage::id_of(&fetched.raw);
+        let failure = id.as_ref().map(|id| {
+            let outcome = Outcome::Failure(Exception::failed(reason));
+            (id, outcome.document(id, self.context.clock.now()))
+        });
+        let failure = failure.as_ref().map(|(id, document)| (*id, document.as_str()));
+        self.report(|| self.broker.bury(&self.worker, &fetched.tag, reason, failure));
     }
 
     fn run_task(&self, message: &TaskMessage) -> Verdict {

@@ -2,12 +2,10 @@
 
 use std::io::Write as _;
 
-use chrono::DateTime;
 use clap::Args;
+use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{DatabaseSettings, LogSettings};
-use logmon_store::db::{Database, migrations, verify};
-
-use super::verify::END;
+use logmon_store::db::{Database, migrations, partitions, verify};
 
 /// What `migrate` needs to know.
 #[derive(Debug, Args)]
@@ -35,16 +33,12 @@ impl Migrate {
         for (table, rows) in &report.adopted {
             writeln!(out, "kept {table}, which was there already, with about {rows} rows")?;
         }
-        // Logs that were stored before there were counts.
-        let (all, mut counted) = (DateTime::UNIX_EPOCH..END, 0_u64);
-        if report.run.iter().any(|name| name.contains("logcount")) {
-            verify::differences(&mut conn, &all, |conn, difference| {
-                counted += 1;
-                verify::recount(conn, difference.app, &difference.level, difference.minute)
-            })?;
-        }
-        if counted > 0 {
-            writeln!(out, "counted the logs of {counted} minutes, apps and levels")?;
+        partitions::adopt(&mut conn, SystemClock.now().date_naive(), |progress| {
+            writeln!(out, "{progress}").unwrap_or_default();
+        })?;
+        let hours = verify::count_for_the_first_time(&mut conn)?;
+        if hours > 0 {
+            writeln!(out, "counted the logs of {hours} hours")?;
         }
         match report.run.len() {
             0 => writeln!(out, "the schema is current: nothing to do")?,

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use clap::Args;
 use logmon_core::config::{DatabaseSettings, LogSettings};
 use logmon_store::db::{Database, verify};
@@ -33,7 +33,7 @@ impl Verify {
     /// When the database cannot be reached.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         self.log.install();
-        let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(END);
+        let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(verify::END);
         let database = Database::new(&self.database);
         let mut conn = database.get()?;
         let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
@@ -44,7 +44,8 @@ impl Verify {
             let (rows, counted) = (difference.rows, difference.counted);
             // A closed output is no reason to stop half way.
             writeln!(out, "{minute} app {app} {level}: {rows} logs, {counted} counted").unwrap_or_default();
-            if self.repair { verify::recount(conn, difference.app, level, difference.minute) } else { Ok(()) }
+            let minute = difference.minute;
+            if self.repair { verify::recount(conn, &(minute..minute + TimeDelta::minutes(1))) } else { Ok(()) }
         })?;
         match (found, self.repair) {
             (0, _) => writeln!(out, "every log is counted exactly")?,
@@ -54,9 +55,3 @@ impl Verify {
         Ok(if found == 0 || self.repair { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
-
-/// Later than anything that a `datetime` holds.
-pub(super) const END: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
-    Some(time) => time,
-    None => DateTime::UNIX_EPOCH,
-};

@@ -159,6 +159,12 @@ impl TaskMessage {
         Ok(Self { id, task, arguments, retries, eta, expires, result, envelope })
     }
 
+    /// The id that a message names, even where the rest of it cannot be read.
+    pub fn id_of(raw: &[u8]) -> Option<TaskId> {
+        let message: Value = serde_json::from_slice(raw).ok()?;
+        Some(TaskId(message.get("headers")?.get("id")?.as_str()?.to_owned()))
+    }
+
     /// The message of the next attempt: the same task, counted once more and not to be started before `eta`.
     pub fn retry(&self, eta: DateTime<Utc>) -> String {
         let mut envelope = self.envelope.clone();

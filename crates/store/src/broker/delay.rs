@@ -1,21 +1,36 @@
 //! Messages that are not due yet: they wait in Redis, never in a worker.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 
 use super::finish::Held;
 use super::scripts::{DELAY, PROMOTE};
 use super::{Broker, BrokerError, WorkerId};
 
+/// When a message is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// At this moment.
+    At(DateTime<Utc>),
+    /// After this pause, by the clock of Redis.
+    In(Duration),
+}
+
 impl Broker {
     /// Takes a message out of flight until it is due.
     ///
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
-    pub fn delay(&self, worker: &WorkerId, tag: &str, due: DateTime<Utc>) -> Result<Held, BrokerError> {
+    pub fn delay(&self, worker: &WorkerId, tag: &str, due: Due) -> Result<Held, BrokerError> {
         let keys = &self.keys;
         let mut call = DELAY.prepare_invoke();
-        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker)).key(keys.deliveries());
-        call.key(keys.delayed()).key(keys.delayed_body()).arg(tag).arg(format!("{}", due.format("%s%.6f")));
+        self.flight(&mut call, worker);
+        call.key(keys.delayed()).key(keys.delayed_body()).arg(&worker.0).arg(tag);
+        match due {
+            Due::At(time) => call.arg("at").arg(time.format("%s%.6f").to_string()),
+            Due::In(pause) => call.arg("in").arg(pause.as_secs_f64()),
+        };
         self.with(|conn| call.invoke(conn)).map(Held::from_count)
     }
 

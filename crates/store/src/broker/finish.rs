@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::scripts::{BURY, FINISH};
 use super::{Broker, BrokerError, WorkerId};
 use logmon_core::celery::TaskId;
+use redis::ScriptInvocation;
 
 /// How a message's flight ends.
 #[derive(Debug)]
@@ -44,22 +45,39 @@ impl Broker {
         let keys = &self.keys;
         let (next, next_tag, pause) = finish.next.unwrap_or(("", "", Duration::ZERO));
         let mut call = FINISH.prepare_invoke();
-        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker)).key(keys.deliveries());
+        self.flight(&mut call, worker);
         call.key(keys.result(finish.task)).key(keys.delayed()).key(keys.delayed_body());
-        call.arg(finish.tag).arg(finish.document.unwrap_or("")).arg(self.result_expires.as_secs());
+        call.arg(&worker.0).arg(finish.tag).arg(finish.document.unwrap_or("")).arg(self.result_expires.as_secs());
         call.arg(next).arg(next_tag).arg(pause.as_secs_f64());
         self.with(|conn| call.invoke(conn)).map(Held::from_count)
     }
 
-    /// Makes a message in flight a dead letter.
+    /// Makes a message in flight a dead letter. `failure` is the result document for whoever waits for the task, where
+    /// its id can be told.
     ///
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
-    pub fn bury(&self, worker: &WorkerId, tag: &str, reason: &str) -> Result<Held, BrokerError> {
+    pub fn bury(
+        &self,
+        worker: &WorkerId,
+        tag: &str,
+        reason: &str,
+        failure: Option<(&TaskId, &str)>,
+    ) -> Result<Held, BrokerError> {
         let keys = &self.keys;
+        let nobody = TaskId(String::new());
+        let (task, document) = failure.unwrap_or((&nobody, ""));
         let mut call = BURY.prepare_invoke();
-        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker)).key(keys.deliveries());
-        call.key(keys.dead()).arg(tag).arg(reason);
+        self.flight(&mut call, worker);
+        call.key(keys.dead()).key(keys.result(task));
+        call.arg(&worker.0).arg(tag).arg(reason).arg(document).arg(self.result_expires.as_secs());
         self.with(|conn| call.invoke(conn)).map(Held::from_count)
+    }
+
+    /// The keys that every script about a flight begins with.
+    pub(super) fn flight(&self, call: &mut ScriptInvocation<'_>, worker: &WorkerId) {
+        let keys = &self.keys;
+        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker));
+        call.key(keys.deliveries()).key(keys.holders());
     }
 }

@@ -82,6 +82,11 @@ impl Keys {
         self.key(&format!("rq:inflight:{}", worker.0))
     }
 
+    /// Hash: delivery tag to the id of the worker that holds the message.
+    pub fn holders(&self) -> String {
+        self.key("rq:holders")
+    }
+
     /// Hash: delivery tag to how often the message was fetched.
     pub fn deliveries(&self) -> String {
         self.key("rq:deliveries")

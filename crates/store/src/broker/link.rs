@@ -1,11 +1,14 @@
 //! One connection to Redis, with a bound on every wait.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, RedisError};
 
 /// How long one command may take, and how long connecting may.
 const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// For how long a connection is trusted after it was used.
+const TRUST: Duration = Duration::from_secs(1);
 
 /// Makes connections for the pool.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(crate) struct Manager(pub(crate) Client);
 pub(crate) struct Link {
     pub(crate) conn: Connection,
     pub(crate) state: State,
+    seen: Instant,
 }
 
 /// Whether a connection is in order.
@@ -34,11 +38,16 @@ impl r2d2::ManageConnection for Manager {
         let conn = self.0.get_connection_with_timeout(TIMEOUT)?;
         conn.set_read_timeout(Some(TIMEOUT))?;
         conn.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Link { conn, state: State::Open })
+        Ok(Link { conn, state: State::Open, seen: Instant::now() })
     }
 
     fn is_valid(&self, link: &mut Link) -> Result<(), RedisError> {
-        redis::cmd("PING").query(&mut link.conn)
+        // One that was used a moment ago is not asked: a server closes what is idle, and all of them when it restarts.
+        if link.seen.elapsed() > TRUST {
+            redis::cmd("PING").query::<()>(&mut link.conn)?;
+        }
+        link.seen = Instant::now();
+        Ok(())
     }
 
     fn has_broken(&self, link: &mut Link) -> bool {

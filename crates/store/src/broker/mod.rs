@@ -16,8 +16,9 @@ mod results;
 mod scripts;
 mod slots;
 
+pub use delay::Due;
 pub use error::BrokerError;
-pub use fetch::{Fetched, MAX_DELIVERIES};
+pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use finish::{Finish, Held};
 pub use keys::{Keys, WorkerId};
 pub use slots::Dispatch;
@@ -57,7 +58,6 @@ impl Broker {
             .max_size(connections)
             .min_idle(Some(0))
             .connection_timeout(POOL_WAIT)
-            .test_on_check_out(false)
             // Failures come back from `with`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(Manager(client));
@@ -88,7 +88,7 @@ impl Broker {
     fn with<T>(&self, work: impl FnOnce(&mut redis::Connection) -> RedisResult<T>) -> Result<T, BrokerError> {
         #[expect(clippy::disallowed_methods, reason = "this is its one home")]
         let mut link = self.pool.get().map_err(|e| BrokerError::Unavailable(e.to_string()))?;
-        let Link { conn, state } = &mut *link;
+        let Link { conn, state, .. } = &mut *link;
         work(conn).map_err(|error| {
             if !matches!(error.kind(), redis::ErrorKind::Server(_)) {
                 *state = State::Broken;

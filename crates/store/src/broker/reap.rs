@@ -7,13 +7,13 @@ use redis::Commands as _;
 use super::scripts::{RENEW, RESTORE};
 use super::{Broker, BrokerError, WorkerId};
 
-/// Whether a message that is put back has used up one of its deliveries.
+/// Why a worker's messages are put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Delivery {
-    /// It has: its worker died on it, perhaps because of it.
-    Counted,
-    /// It has not: its worker gave it back in good order.
-    Uncounted,
+enum Reason {
+    /// It is dead, perhaps because of one of them: each has used up one of its deliveries.
+    Died,
+    /// It gave them back in good order.
+    Left,
 }
 
 impl Broker {
@@ -37,8 +37,9 @@ impl Broker {
         let workers: Vec<String> = self.with(|conn| conn.smembers(self.keys.workers()))?;
         let mut restored = 0;
         for worker in workers.into_iter().map(WorkerId) {
-            if !self.with(|conn| conn.exists::<_, bool>(self.keys.heartbeat(&worker)))? {
-                restored += self.restore(&worker, Delivery::Counted)?;
+            if !self.is_alive(&worker)? {
+                restored += self.restore(&worker, Reason::Died)?;
+                // Should it come back, its next sign of life or message puts it on the list again.
                 self.with(|conn| conn.srem::<_, _, ()>(self.keys.workers(), &worker.0))?;
             }
         }
@@ -50,22 +51,18 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`].
     pub fn leave(&self, worker: &WorkerId) -> Result<u64, BrokerError> {
-        let restored = self.restore(worker, Delivery::Uncounted)?;
+        let restored = self.restore(worker, Reason::Left)?;
         let mut pipe = redis::pipe();
         pipe.del(self.keys.heartbeat(worker)).ignore().srem(self.keys.workers(), &worker.0).ignore();
         self.with(|conn| pipe.query::<()>(conn))?;
         Ok(restored)
     }
 
-    /// Puts one message back in good order: the worker cannot do it now.
-    ///
-    /// # Errors
-    /// See [`BrokerError`].
-    pub fn put_back(&self, worker: &WorkerId, tag: &str) -> Result<u64, BrokerError> {
-        self.restore_tags(worker, Delivery::Uncounted, &[tag.to_owned()])
+    fn is_alive(&self, worker: &WorkerId) -> Result<bool, BrokerError> {
+        self.with(|conn| conn.exists(self.keys.heartbeat(worker)))
     }
 
-    fn restore(&self, worker: &WorkerId, delivery: Delivery) -> Result<u64, BrokerError> {
+    fn restore(&self, worker: &WorkerId, reason: Reason) -> Result<u64, BrokerError> {
         let mut restored = 0;
         loop {
             let tags: Vec<String> =
@@ -73,18 +70,21 @@ impl Broker {
             if tags.is_empty() {
                 return Ok(restored);
             }
-            restored += self.restore_tags(worker, delivery, &tags)?;
+            match self.restore_tags(worker, reason, &tags)? {
+                // It is alive after all.
+                0 if reason == Reason::Died && self.is_alive(worker)? => return Ok(restored),
+                count => restored += count,
+            }
         }
     }
 
-    fn restore_tags(&self, worker: &WorkerId, delivery: Delivery, tags: &[String]) -> Result<u64, BrokerError> {
-        let keys = &self.keys;
+    fn restore_tags(&self, worker: &WorkerId, reason: Reason, tags: &[String]) -> Result<u64, BrokerError> {
         let mut call = RESTORE.prepare_invoke();
-        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker)).key(keys.deliveries());
-        call.arg(keys.prefix());
-        call.arg(match delivery {
-            Delivery::Counted => "counted",
-            Delivery::Uncounted => "uncounted",
+        self.flight(&mut call, worker);
+        call.key(self.keys.heartbeat(worker)).arg(&worker.0).arg(self.keys.prefix());
+        call.arg(match reason {
+            Reason::Died => "died",
+            Reason::Left => "left",
         });
         for tag in tags {
             call.arg(tag);

@@ -26,7 +26,8 @@ impl Broker {
         let mut pipe = redis::pipe();
         pipe.hset_nx(self.keys.slots(), entry, now.timestamp_millis()).ignore().hget(self.keys.slots(), entry);
         let (last,): (i64,) = self.with(|conn| pipe.query(conn))?;
-        Ok(DateTime::from_timestamp_millis(last).unwrap_or(now))
+        // A beat whose clock was ahead leaves a moment that has not come yet.
+        Ok(DateTime::from_timestamp_millis(last).unwrap_or(now).min(now))
     }
 
     /// Pushes the task of a slot, once in effect, however many beats try and however often.

@@ -61,20 +61,19 @@ pub fn exactly_since(conn: &mut Connection, app: AppId, level: Level, since: Dat
     Ok(unsigned(in_whole_minutes) + unsigned(in_the_edge))
 }
 
-/// How many logs of each level each app has in a range that begins and ends on a minute.
+/// How many logs of each level an app has in a range that begins and ends on a minute.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn by_level(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<(AppId, Level, u64)>, DbError> {
-    let rows: Vec<(i64, String, i64)> = core_logcount::table
-        .group_by((core_logcount::app_id, core_logcount::level))
-        .select((core_logcount::app_id, core_logcount::level, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
+pub fn of_app(conn: &mut Connection, app: AppId, range: &Range<DateTime<Utc>>) -> Result<Vec<(Level, u64)>, DbError> {
+    let rows: Vec<(String, i64)> = core_logcount::table
+        .group_by(core_logcount::level)
+        .select((core_logcount::level, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
+        .filter(core_logcount::app_id.eq(app.0))
         .filter(core_logcount::minute.ge(range.start.naive_utc()))
         .filter(core_logcount::minute.lt(range.end.naive_utc()))
         .load(conn)?;
-    let known =
-        |(app, level, count): (i64, String, i64)| Some((AppId(app), Level::from_filter(&level)?, unsigned(count)));
-    Ok(rows.into_iter().filter_map(known).collect())
+    Ok(rows.into_iter().filter_map(|(level, count)| Some((Level::from_filter(&level)?, unsigned(count)))).collect())
 }
 
 /// Deletes an app's counts.
@@ -87,7 +86,7 @@ pub fn delete_of_app(conn: &mut Connection, app: AppId) -> Result<(), DbError> {
 }
 
 /// The minute that a moment lies in.
-pub(super) fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
+pub fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
 }
 

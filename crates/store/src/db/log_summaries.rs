@@ -1,13 +1,15 @@
 //! `core_logsummary`: how many logs of each level an app had on a day.
 
-use chrono::NaiveDate;
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
 use logmon_core::app::AppId;
 use logmon_core::page::Page;
 use logmon_core::summary::{LevelCounts, Summary};
 
 use super::schema::core_logsummary;
-use super::{Connection, DbError, apps, transaction};
+use super::{Connection, DbError, apps, log_counts, transaction};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_logsummary)]
@@ -66,33 +68,48 @@ impl From<SummaryRow> for Summary {
     }
 }
 
-/// Puts a summary in the place of whatever that app has for that day, however many try at once. Nothing is done for an
-/// app that is gone.
+/// Counts an app's logs of a day and puts the summary in the place of whatever the app has for that day.
+///
+/// However many do so at once, the newest numbers stay. Nothing is done for an app that is gone.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn replace(conn: &mut Connection, summary: &Summary) -> Result<(), DbError> {
-    // The column is the seed's, a 32-bit number: past two billion logs a day it says two billion.
-    let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+pub fn recount(
+    conn: &mut Connection,
+    app: AppId,
+    date: NaiveDate,
+    range: &Range<DateTime<Utc>>,
+) -> Result<(), DbError> {
     transaction(conn, |conn| {
-        if !apps::lock(conn, summary.app)? {
+        // Before anything is counted: who comes second counts later, too.
+        if !apps::lock(conn, app)? {
             return Ok(());
         }
-        let same = core_logsummary::table
-            .filter(core_logsummary::app_id.eq(summary.app.0))
-            .filter(core_logsummary::date.eq(summary.date));
-        diesel::delete(same).execute(conn)?;
-        diesel::insert_into(core_logsummary::table)
-            .values((
-                core_logsummary::app_id.eq(summary.app.0),
-                core_logsummary::date.eq(summary.date),
-                core_logsummary::info_count.eq(count(summary.counts.info)),
-                core_logsummary::warn_count.eq(count(summary.counts.warn)),
-                core_logsummary::error_count.eq(count(summary.counts.error)),
-            ))
-            .execute(conn)?;
-        Ok(())
+        let mut counts = LevelCounts::default();
+        for (level, count) in log_counts::of_app(conn, app, range)? {
+            counts.add(level, count);
+        }
+        replace(conn, &Summary { app, date, counts })
     })
+}
+
+fn replace(conn: &mut Connection, summary: &Summary) -> Result<(), DbError> {
+    // The column is the seed's, a 32-bit number: past two billion logs a day it says two billion.
+    let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
+    let same = core_logsummary::table
+        .filter(core_logsummary::app_id.eq(summary.app.0))
+        .filter(core_logsummary::date.eq(summary.date));
+    diesel::delete(same).execute(conn)?;
+    diesel::insert_into(core_logsummary::table)
+        .values((
+            core_logsummary::app_id.eq(summary.app.0),
+            core_logsummary::date.eq(summary.date),
+            core_logsummary::info_count.eq(count(summary.counts.info)),
+            core_logsummary::warn_count.eq(count(summary.counts.warn)),
+            core_logsummary::error_count.eq(count(summary.counts.error)),
+        ))
+        .execute(conn)?;
+    Ok(())
 }
 
 /// Deletes an app's summaries.

@@ -9,6 +9,7 @@ pub mod log_counts;
 pub mod log_summaries;
 pub mod logs;
 pub mod migrations;
+pub mod partitions;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
 pub mod verify;

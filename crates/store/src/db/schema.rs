@@ -5,7 +5,6 @@ diesel::table! {
         id -> Bigint,
         content -> Longtext,
         is_resolved -> Bool,
-        #[max_length = 6]
         created_at -> Datetime,
         app_id -> Bigint,
     }
@@ -18,7 +17,6 @@ diesel::table! {
         name -> Varchar,
         #[max_length = 100]
         owner -> Varchar,
-        #[max_length = 6]
         created_at -> Datetime,
     }
 }
@@ -29,7 +27,6 @@ diesel::table! {
         #[max_length = 10]
         level -> Varchar,
         message -> Longtext,
-        #[max_length = 6]
         created_at -> Datetime,
         app_id -> Bigint,
     }
@@ -40,7 +37,6 @@ diesel::table! {
         app_id -> Bigint,
         #[max_length = 10]
         level -> Varchar,
-        #[max_length = 6]
         minute -> Datetime,
         count -> Bigint,
     }

@@ -1,6 +1,6 @@
 //! Whether the counts are the rows: found minute by minute, and mended where others wrote rows without counting them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
@@ -9,8 +9,8 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Datetime, Nullable, Text};
 use logmon_core::app::AppId;
 
-use super::schema::{core_log, core_logcount};
-use super::{Connection, DbError, apps, transaction, utc};
+use super::schema::core_logcount;
+use super::{Connection, DbError, apps, number, transaction, utc};
 
 /// A minute of an app's logs of a level whose count is not the number of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,20 +91,28 @@ fn compare(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Di
     compared
 }
 
-fn compare_in_snapshot(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Difference>, DbError> {
-    let mut tally = |sql: &str| -> QueryResult<Vec<Tally>> {
-        let (start, end) = (range.start.naive_utc(), range.end.naive_utc());
-        diesel::sql_query(sql).bind::<Datetime, _>(start).bind::<Datetime, _>(end).load(conn)
-    };
-    let rows = tally(
+/// How many rows each app has of each level in each minute; those of an app that is gone belong to nobody.
+fn rows_by_minute(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Tally>, DbError> {
+    let rows: Vec<Tally> = diesel::sql_query(
         "SELECT app_id, level, CAST(DATE_FORMAT(created_at, '%Y-%m-%d %H:%i:00') AS DATETIME) AS minute, COUNT(*) AS count
          FROM core_log WHERE created_at >= ? AND created_at < ? GROUP BY 1, 2, 3",
-    )?;
-    let counts = tally("SELECT app_id, level, minute, count FROM core_logcount WHERE minute >= ? AND minute < ?")?;
-    // The logs of an app that is gone belong to nobody.
+    )
+    .bind::<Datetime, _>(range.start.naive_utc())
+    .bind::<Datetime, _>(range.end.naive_utc())
+    .load(conn)?;
     let apps: HashSet<AppId> = apps::ids(conn)?.into_iter().collect();
+    Ok(rows.into_iter().filter(|tally| apps.contains(&AppId(tally.app_id))).collect())
+}
+
+fn compare_in_snapshot(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Difference>, DbError> {
+    let rows = rows_by_minute(conn, range)?;
+    let counts: Vec<Tally> =
+        diesel::sql_query("SELECT app_id, level, minute, count FROM core_logcount WHERE minute >= ? AND minute < ?")
+            .bind::<Datetime, _>(range.start.naive_utc())
+            .bind::<Datetime, _>(range.end.naive_utc())
+            .load(conn)?;
     let mut minutes: BTreeMap<(NaiveDateTime, i64, String), (i64, i64)> = BTreeMap::new();
-    for tally in rows.into_iter().filter(|tally| apps.contains(&AppId(tally.app_id))) {
+    for tally in rows {
         minutes.entry((tally.minute, tally.app_id, tally.level)).or_default().0 += tally.count;
     }
     for tally in counts {
@@ -121,40 +129,87 @@ fn compare_in_snapshot(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> R
     Ok(minutes.into_iter().filter(|(_, (rows, counted))| rows != counted).map(difference).collect())
 }
 
-/// Counts a minute anew. Whoever stores logs of the minute meanwhile waits, and adds to the new count.
+/// Counts every minute of a range anew; the range begins and ends on a minute.
+///
+/// Whoever stores logs of these minutes meanwhile waits, and adds to the new counts.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn recount(conn: &mut Connection, app: AppId, level: &str, minute: DateTime<Utc>) -> Result<(), DbError> {
-    let start = minute.naive_utc();
-    let key = || {
+pub fn recount(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<(), DbError> {
+    let counts = || {
         core_logcount::table
-            .filter(core_logcount::app_id.eq(app.0))
-            .filter(core_logcount::level.eq(level))
-            .filter(core_logcount::minute.eq(start))
+            .filter(core_logcount::minute.ge(range.start.naive_utc()))
+            .filter(core_logcount::minute.lt(range.end.naive_utc()))
     };
     transaction(conn, |conn| {
         // Taken before the rows are looked at: what is committed by then is seen, and the rest has to wait for this.
-        key().select(core_logcount::count).for_update().first::<i64>(conn).optional()?;
-        let rows: i64 = core_log::table
-            .filter(core_log::app_id.eq(app.0))
-            .filter(core_log::level.eq(level))
-            .filter(core_log::created_at.ge(start))
-            .filter(core_log::created_at.lt(start + TimeDelta::minutes(1)))
-            .count()
-            .get_result(conn)?;
-        if rows == 0 {
-            diesel::delete(key()).execute(conn)?;
-        } else {
-            diesel::replace_into(core_logcount::table)
-                .values((
-                    core_logcount::app_id.eq(app.0),
-                    core_logcount::level.eq(level),
-                    core_logcount::minute.eq(start),
-                    core_logcount::count.eq(rows),
-                ))
-                .execute(conn)?;
+        counts().select(core_logcount::count).for_update().load::<i64>(conn)?;
+        let rows: Vec<_> = rows_by_minute(conn, range)?
+            .into_iter()
+            .map(|tally| {
+                (
+                    core_logcount::app_id.eq(tally.app_id),
+                    core_logcount::level.eq(tally.level),
+                    core_logcount::minute.eq(tally.minute),
+                    core_logcount::count.eq(tally.count),
+                )
+            })
+            .collect();
+        diesel::delete(counts()).execute(conn)?;
+        for chunk in rows.chunks(1_000) {
+            diesel::insert_into(core_logcount::table).values(chunk).execute(conn)?;
         }
         Ok(())
     })
 }
+
+/// Counts the logs that no program of ours stored, where there may be any: in a database that Django works on.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn count_what_others_wrote(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<(), DbError> {
+    if !has_table(conn, "django_migrations")? {
+        return Ok(());
+    }
+    let mut minutes = BTreeSet::new();
+    differences(conn, range, |_, difference| {
+        minutes.insert(difference.minute);
+        Ok(())
+    })?;
+    for minute in minutes {
+        recount(conn, &(minute..minute + TimeDelta::minutes(1)))?;
+    }
+    Ok(())
+}
+
+/// Counts the logs that were stored before there were counts, hour by hour; begins again where it was broken off. Says
+/// how many hours had logs.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn count_for_the_first_time(conn: &mut Connection) -> Result<u64, DbError> {
+    if !has_table(conn, "core_logcount_waiting")? {
+        return Ok(0);
+    }
+    let (mut hours, mut from) = (0, DateTime::UNIX_EPOCH);
+    while let Some(start) = next_moment(conn, from, END)? {
+        let start = start.duration_trunc(STEP).unwrap_or(start);
+        recount(conn, &(start..start + STEP))?;
+        (hours, from) = (hours + 1, start + STEP);
+    }
+    conn.batch_execute("DROP TABLE IF EXISTS core_logcount_waiting")?;
+    Ok(hours)
+}
+
+fn has_table(conn: &mut Connection, name: &'static str) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS value FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
+    );
+    Ok(number(conn, &sql)? > 0)
+}
+
+/// Later than any moment that a `datetime` holds.
+pub const END: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(time) => time,
+    None => DateTime::UNIX_EPOCH,
+};

@@ -4,6 +4,7 @@ pub mod http;
 pub mod process;
 pub mod proxy;
 
+use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{BrokerSettings, DatabaseSettings};
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
@@ -15,7 +16,7 @@ use redis::Commands as _;
 
 use crate::broker::Broker;
 use crate::db::writer::Writer;
-use crate::db::{Database, migrations};
+use crate::db::{Database, migrations, partitions, verify};
 
 /// A database of its own, dropped at the end.
 pub struct TestDatabase {
@@ -37,6 +38,9 @@ impl TestDatabase {
         let test = Self::empty();
         let mut conn = test.connect();
         migrations::migrate(&mut conn, |_| ()).unwrap_or_else(|e| panic!("{e}"));
+        let today = SystemClock.now().date_naive();
+        partitions::adopt(&mut conn, today, |_| ()).unwrap_or_else(|e| panic!("{e}"));
+        verify::count_for_the_first_time(&mut conn).unwrap_or_else(|e| panic!("{e}"));
         test
     }
 
@@ -85,6 +89,14 @@ impl TestDatabase {
 pub struct Session(MysqlConnection);
 
 impl Session {
+    /// Runs statements that may fail.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub fn try_execute(&mut self, sql: &str) -> Result<(), String> {
+        self.0.batch_execute(sql).map_err(|e| e.to_string())
+    }
+
     /// Runs statements.
     pub fn execute(&mut self, sql: &str) {
         self.0.batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));

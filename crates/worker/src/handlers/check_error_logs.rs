@@ -4,6 +4,7 @@ use logmon_core::alert::Outcome;
 use logmon_core::tasks::{CheckErrorLogs, NoInput};
 use logmon_store::db::alerts::{self, Raised};
 use logmon_store::db::log_counts;
+use logmon_store::db::verify::count_what_others_wrote;
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -13,6 +14,7 @@ impl Handle for CheckErrorLogs {
         let (rule, now) = (&context.rule, context.clock.now());
         let since = rule.window_start(now);
         let mut conn = context.database.get()?;
+        count_what_others_wrote(&mut conn, &(log_counts::minute(since)..now))?;
         let mut raised = 0;
         for bound in log_counts::bounds_since(&mut conn, rule.level, since)? {
             // Most apps are far from the threshold, whatever the minute holds that the window begins in.

@@ -1,14 +1,15 @@
--- Moves a message from flight to the dead letters.
--- KEYS: unacked, unacked_index, inflight of the worker, deliveries, dead
--- ARGV: delivery tag, reason
+-- Moves a message from flight to the dead letters, and stores the failure for whoever waits for its result.
+-- KEYS: unacked, unacked_index, inflight of the worker, deliveries, holders, dead, result
+-- ARGV: worker id, delivery tag, reason, result document or '', seconds that it is kept
 -- RETURNS: 1, or 0 when the message was not held
 
-redis.call('SREM', KEYS[3], ARGV[1])
-local held = redis.call('HGET', KEYS[1], ARGV[1])
+local held = let_go(flight(), ARGV[1], ARGV[2])
 if not held then return 0 end
-local deliveries = tonumber(redis.call('HGET', KEYS[4], ARGV[1])) or 0
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HDEL', KEYS[4], ARGV[1])
-bury(KEYS[5], release(held) or held, ARGV[2], deliveries)
+local deliveries = tonumber(redis.call('HGET', KEYS[4], ARGV[2])) or 0
+redis.call('HDEL', KEYS[4], ARGV[2])
+bury(KEYS[6], release(held) or held, ARGV[3], deliveries)
+if ARGV[4] ~= '' and redis.call('EXISTS', KEYS[7]) == 0 then
+  redis.call('SETEX', KEYS[7], ARGV[5], ARGV[4])
+  redis.call('PUBLISH', KEYS[7], ARGV[4])
+end
 return 1

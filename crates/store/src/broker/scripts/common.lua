@@ -30,13 +30,27 @@ end
 local function hold(raw, message)
   return '[' .. raw .. suffix(message)
 end
+-- By its ends alone: a message that is nested as deeply as cjson reads could not be read inside another list.
 local function release(held)
-  local ok, parts = pcall(cjson.decode, held)
-  if not ok then return nil end
-  local tail = suffix({ exchange = parts[2], queue = parts[3] })
-  if string.sub(held, -string.len(tail)) ~= tail then return nil end
-  return string.sub(held, 2, -string.len(tail) - 1)
+  return string.match(held, '^%[(.*), "[^"]*", "[^"]*"%]$')
 end
+
+-- Ends a worker's hold on a message and gives what it held, or nil: a worker that was taken for dead may come back, and
+-- another one has the message then.
+local function let_go(keys, worker, tag)
+  redis.call('SREM', keys.inflight, tag)
+  if redis.call('HGET', keys.holders, tag) ~= worker then return nil end
+  local held = redis.call('HGET', keys.unacked, tag)
+  redis.call('HDEL', keys.holders, tag)
+  redis.call('HDEL', keys.unacked, tag)
+  redis.call('ZREM', keys.index, tag)
+  return held or nil
+end
+local function holds(keys, worker, tag)
+  return redis.call('HGET', keys.holders, tag) == worker and redis.call('HEXISTS', keys.unacked, tag) == 1
+end
+-- The first five KEYS of every script that ends a flight.
+local function flight() return { unacked = KEYS[1], index = KEYS[2], inflight = KEYS[3], deliveries = KEYS[4], holders = KEYS[5] } end
 
 local DEAD_MAX = 10000
 local function bury(dead, raw, reason, deliveries)

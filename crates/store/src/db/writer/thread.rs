@@ -1,17 +1,18 @@
 //! One thread of the writer: takes a group, stores it, tells everybody.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::result::{DatabaseErrorKind, Error as QueryError};
+use logmon_core::app::AppId;
 use logmon_core::log::LogId;
 
 use super::queue::{Job, Queue};
 use super::{Record, Stored, Threads, WriteError, text};
-use crate::db::{self, Connection, DbError, Retryable as _};
+use crate::db::{self, Connection, DbError, Retryable as _, apps};
 
 /// How long a transaction may take before another thread is started in the place of the one that waits for it. The
 /// client library has no bound of its own on a peer that is silent.
@@ -85,27 +86,41 @@ struct Link {
     step: i64,
 }
 
-/// Why a group was not stored.
+/// Why records were not stored.
 enum Failed {
-    /// It may succeed later; its outcome is not known.
+    /// They may be stored later; whether they are now is not known.
     Unavailable(String),
-    /// The app of some record is gone.
+    /// Somebody else holds a lock on the app of some record: nothing was stored.
+    Locked(String),
+    /// The app of some record is gone: nothing was stored.
     UnknownApp,
-    /// The database does not take some record.
+    /// The database does not take some record: nothing was stored.
     Refused(String),
+}
+
+/// The ids of records that were stored in one transaction.
+#[derive(Debug, Clone, Copy)]
+struct Ids {
+    first: i64,
+    /// How far apart they are.
+    step: i64,
+}
+
+impl Ids {
+    fn stored(self) -> impl Iterator<Item = Stored> {
+        (0..).map(move |number: i64| Stored::Yes(LogId(self.first + number * self.step)))
+    }
 }
 
 impl Session {
     fn store_group(&mut self, group: Vec<Job>) {
-        let records = || group.iter().flat_map(|job| &job.records);
-        match self.transaction(records().clone()) {
-            Ok((first, step)) => {
-                let mut next = first;
+        let deadline = group.iter().map(|job| job.deadline).max().unwrap_or_else(Instant::now);
+        match self.transaction(group.iter().flat_map(|job| &job.records), deadline) {
+            Ok(ids) => {
+                let mut stored = ids.stored();
                 for job in group {
-                    let ids = (0..).zip(&job.records).map(|(n, _): (i64, _)| Stored::Yes(LogId(next + n * step)));
-                    let stored: Vec<Stored> = ids.collect();
-                    next += step * i64::try_from(job.records.len()).unwrap_or(0);
-                    (job.reply)(Ok(stored));
+                    let own = stored.by_ref().take(job.records.len()).collect();
+                    (job.reply)(Ok(own));
                 }
             }
             Err(Failed::Unavailable(reason)) => {
@@ -113,75 +128,127 @@ impl Session {
                     (job.reply)(Err(WriteError::Unavailable(reason.clone())));
                 }
             }
-            // Somebody's record is at fault: each request by itself, and then each record.
-            Err(failed) if group.len() > 1 => {
-                log::debug!("a group is stored piece by piece: {}", failed.reason());
-                for job in group {
-                    self.store_group(vec![job]);
-                }
-            }
-            Err(_) => {
-                for job in group {
-                    let stored = self.store_one_by_one(&job.records);
-                    (job.reply)(stored);
-                }
+            // Somebody's records are at fault: each request by itself.
+            Err(failed) => {
+                log::debug!("a group is stored request by request: {}", failed.reason());
+                self.store_each(group);
             }
         }
     }
 
-    fn store_one_by_one(&mut self, records: &[Record]) -> Result<Vec<Stored>, WriteError> {
+    /// Stores requests one by one. One whose app is locked keeps only the others of that app waiting.
+    fn store_each(&mut self, group: Vec<Job>) {
+        let mut locked: HashSet<AppId> = HashSet::new();
+        for job in group {
+            let apps = || job.records.iter().map(|record| record.app);
+            let stored = if apps().any(|app| locked.contains(&app)) {
+                Err(Failed::Locked("its app is locked".to_owned()))
+            } else {
+                self.store_one(&job)
+            };
+            if matches!(stored, Err(Failed::Locked(_))) {
+                locked.extend(apps());
+            }
+            (job.reply)(stored.map_err(|failed| WriteError::Unavailable(failed.reason().to_owned())));
+        }
+    }
+
+    /// Stores a request without the records that stand in the way: those of apps that are gone, and if that is not it,
+    /// each record by itself.
+    fn store_one(&mut self, job: &Job) -> Result<Vec<Stored>, Failed> {
+        match self.transaction(job.records.iter(), job.deadline) {
+            Ok(ids) => return Ok(ids.stored().take(job.records.len()).collect()),
+            Err(failed @ (Failed::Unavailable(_) | Failed::Locked(_))) => return Err(failed),
+            Err(Failed::UnknownApp | Failed::Refused(_)) => {}
+        }
+        let known = self.known_apps(&job.records)?;
+        let good: Vec<&Record> = job.records.iter().filter(|record| known.contains(&record.app)).collect();
+        let mut stored = self.store_records(&good, job.deadline)?.into_iter();
+        let outcome = |record: &Record| {
+            if known.contains(&record.app) { stored.next().unwrap_or(Stored::Refused) } else { Stored::UnknownApp }
+        };
+        Ok(job.records.iter().map(outcome).collect())
+    }
+
+    fn store_records(&mut self, records: &[&Record], deadline: Instant) -> Result<Vec<Stored>, Failed> {
+        if records.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.transaction(records.iter().copied(), deadline) {
+            Ok(ids) => return Ok(ids.stored().take(records.len()).collect()),
+            Err(failed @ (Failed::Unavailable(_) | Failed::Locked(_))) => return Err(failed),
+            Err(Failed::UnknownApp | Failed::Refused(_)) => {}
+        }
         let mut stored = Vec::with_capacity(records.len());
         for record in records {
-            stored.push(match self.transaction(std::iter::once(record)) {
-                Ok((id, _)) => Stored::Yes(LogId(id)),
+            stored.push(match self.transaction(std::iter::once(*record), deadline) {
+                Ok(ids) => Stored::Yes(LogId(ids.first)),
                 Err(Failed::UnknownApp) => Stored::UnknownApp,
                 Err(Failed::Refused(reason)) => {
-                    log::warn!(app_id = record.app.0, size_bytes = record.message.len(); "a record was refused: {reason}");
+                    let (app_id, size_bytes) = (record.app.0, record.message.len());
+                    log::warn!(app_id, size_bytes; "a record was refused: {reason}");
                     Stored::Refused
                 }
-                Err(Failed::Unavailable(reason)) => return Err(WriteError::Unavailable(reason)),
+                Err(failed @ (Failed::Unavailable(_) | Failed::Locked(_))) => return Err(failed),
             });
         }
         Ok(stored)
     }
 
-    /// Stores records in one transaction: the first id, and how far apart the ids are.
-    fn transaction<'a>(&mut self, records: impl Iterator<Item = &'a Record> + Clone) -> Result<(i64, i64), Failed> {
+    fn known_apps(&mut self, records: &[Record]) -> Result<HashSet<AppId>, Failed> {
+        let mut wanted: Vec<AppId> = records.iter().map(|record| record.app).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let known = apps::known(&mut self.link()?.conn, &wanted).map_err(|e| Failed::Unavailable(e.to_string()))?;
+        Ok(known.into_iter().collect())
+    }
+
+    /// Stores records in one transaction. It is not begun after `deadline`: by then their clients were told that it may
+    /// have failed, and send them again.
+    fn transaction<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Record> + Clone,
+        deadline: Instant,
+    ) -> Result<Ids, Failed> {
         let sql = text::transaction(records);
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
+            if Instant::now() >= deadline {
+                return Err(Failed::Unavailable("it took too long".to_owned()));
+            }
             let link = self.link()?;
-            let error = match link.conn.batch_execute(&sql) {
-                Ok(()) => {
-                    return FirstId
-                        .get_result(&mut link.conn)
-                        .map(|id| (id, link.step))
-                        .map_err(|e| self.lost(e.to_string()));
-                }
-                Err(error) => error,
+            let Err(error) = link.conn.batch_execute(&sql) else {
+                let first = FirstId.get_result(&mut link.conn).map(|first| Ids { first, step: link.step });
+                return first.map_err(|e| self.lost(e.to_string()));
             };
-            let unknown_app = matches!(&error, QueryError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _));
             let message = error.to_string();
             let error = DbError::from(error);
             if matches!(error, DbError::Unavailable(_)) || link.conn.batch_execute("ROLLBACK").is_err() {
                 return Err(self.lost(message));
             }
-            if error.is_retryable() && attempt < ATTEMPTS {
-                std::thread::sleep(db::pause(attempt));
-                continue;
+            // Statements that came as plain text fail without a kind: it is told by the words.
+            if message.contains("foreign key constraint fails") {
+                return Err(Failed::UnknownApp);
             }
-            if error.is_retryable() {
+            if message.contains("Lock wait timeout") {
+                return Err(Failed::Locked(message));
+            }
+            if !error.is_retryable() {
+                return Err(Failed::Refused(message));
+            }
+            if attempt == ATTEMPTS {
                 return Err(Failed::Unavailable(message));
             }
-            // The text of a statement that came as plain text has no kind: it is told by its number's words.
-            let unknown_app = unknown_app || message.contains("foreign key constraint fails");
-            return Err(if unknown_app { Failed::UnknownApp } else { Failed::Refused(message) });
+            std::thread::sleep(db::pause(attempt));
+            attempt += 1;
         }
-        Err(Failed::Unavailable("no attempt was made".to_owned()))
     }
 
     fn link(&mut self) -> Result<&mut Link, Failed> {
         if self.link.is_none() {
             let conn = db::connect(&self.threads.settings).and_then(|mut conn| {
+                // Who waits for a lock keeps others from being stored: they are stored without him then.
+                conn.batch_execute("SET SESSION innodb_lock_wait_timeout = 1")?;
                 let step = db::number(&mut conn, "SELECT CAST(@@auto_increment_increment AS SIGNED) AS value")?;
                 Ok(Link { conn, step })
             });
@@ -199,7 +266,7 @@ impl Session {
 impl Failed {
     fn reason(&self) -> &str {
         match self {
-            Self::Unavailable(reason) | Self::Refused(reason) => reason,
+            Self::Unavailable(reason) | Self::Locked(reason) | Self::Refused(reason) => reason,
             Self::UnknownApp => "an app is gone",
         }
     }

@@ -1,0 +1,207 @@
+//! `core_log` by day: moving a table to partitions while others write to it, making the coming days', dropping old ones.
+//!
+//! A day is one in UTC; its partition is named after it. The newest partition takes whatever lies beyond the days that
+//! were made, the oldest whatever lies before: no log is ever refused for its time.
+
+use chrono::{Days, NaiveDate, NaiveDateTime};
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::{Nullable, Text};
+
+use super::{Connection, DbError, number, transaction};
+
+/// How many coming days have a partition.
+pub const DAYS_AHEAD: u64 = 7;
+/// How many past days get one of their own when a table is moved; what is older shares one.
+const DAYS_BACK: u64 = 31;
+/// How many rows are moved at a time.
+const CHUNK: i64 = 5_000;
+const COLUMNS: &str = "id, level, message, created_at, app_id";
+
+/// A partition of `core_log` that holds one day, and the oldest one everything before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    name: String,
+    /// The first day that it does not hold.
+    pub until: NaiveDate,
+}
+
+/// Moves `core_log` to partitions; `said` hears how far it is.
+///
+/// It may be broken off at any moment and called again, and logs may be written, changed and deleted meanwhile. Does nothing when the table is partitioned already.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn adopt(conn: &mut Connection, today: NaiveDate, mut said: impl FnMut(&str)) -> Result<(), DbError> {
+    if !is_partitioned(conn, "core_log")? {
+        prepare(conn, today)?;
+        copy(conn, &mut said)?;
+        // In one step, so that there is a core_log at every moment; the triggers stay with the old one.
+        conn.batch_execute("RENAME TABLE core_log TO core_log_old, core_log_moving TO core_log")?;
+        said("core_log is partitioned by day");
+    }
+    conn.batch_execute("DROP TABLE IF EXISTS core_log_old; DROP TABLE IF EXISTS core_log_moved")?;
+    Ok(())
+}
+
+/// Makes the new table, empty, and the triggers that write to it whatever is written to the old one.
+fn prepare(conn: &mut Connection, today: NaiveDate) -> Result<(), DbError> {
+    if !is_partitioned(conn, "core_log_moving")? {
+        conn.batch_execute("DROP TABLE IF EXISTS core_log_moving; CREATE TABLE core_log_moving LIKE core_log")?;
+        let alter = partitioning(conn, today)?;
+        conn.batch_execute(&alter)?;
+    }
+    // Creating a trigger waits for every transaction that is at work on the table, so none slips through.
+    let values = COLUMNS.split(", ").map(|column| format!("NEW.{column}")).collect::<Vec<_>>().join(", ");
+    for event in ["INSERT", "UPDATE"] {
+        conn.batch_execute(&format!(
+            "CREATE TRIGGER IF NOT EXISTS core_log_moving_{event} AFTER {event} ON core_log FOR EACH ROW
+             REPLACE INTO core_log_moving ({COLUMNS}) VALUES ({values})"
+        ))?;
+    }
+    conn.batch_execute(
+        "CREATE TRIGGER IF NOT EXISTS core_log_moving_DELETE AFTER DELETE ON core_log FOR EACH ROW
+         DELETE FROM core_log_moving WHERE created_at = OLD.created_at AND id = OLD.id;
+         CREATE TABLE IF NOT EXISTS core_log_moved (up_to bigint NOT NULL PRIMARY KEY) ENGINE=InnoDB",
+    )?;
+    Ok(())
+}
+
+/// The ALTER that gives the new table its keys and partitions. The primary key begins with the time: what is read
+/// together lies together. `AUTO_INCREMENT` wants a key of its own.
+fn partitioning(conn: &mut Connection, today: NaiveDate) -> Result<String, DbError> {
+    #[derive(QueryableByName)]
+    struct Index {
+        #[diesel(sql_type = Text)]
+        name: String,
+    }
+    let indexes: Vec<Index> = diesel::sql_query(
+        "SELECT DISTINCT index_name AS name FROM information_schema.statistics
+         WHERE table_schema = DATABASE() AND table_name = 'core_log_moving'
+         AND index_name NOT IN ('PRIMARY', 'core_log_app_level')",
+    )
+    .load(conn)?;
+    let dropped: String = indexes.iter().map(|index| format!("DROP KEY `{}`, ", index.name)).collect();
+    let first = today.checked_sub_days(Days::new(DAYS_BACK)).unwrap_or(today);
+    let last = today.checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(today);
+    let days: String = first.iter_days().take_while(|day| *day <= last).map(|day| definition(day) + ", ").collect();
+    Ok(format!(
+        "ALTER TABLE core_log_moving {dropped}DROP PRIMARY KEY, ADD PRIMARY KEY (created_at, id), ADD KEY core_log_id (id)
+         PARTITION BY RANGE COLUMNS (created_at) ({days}{FUTURE})"
+    ))
+}
+
+const FUTURE: &str = "PARTITION p_future VALUES LESS THAN (MAXVALUE)";
+
+fn definition(day: NaiveDate) -> String {
+    let until = day.succ_opt().unwrap_or(day);
+    format!("PARTITION p{} VALUES LESS THAN ('{until} 00:00:00')", day.format("%Y%m%d"))
+}
+
+/// Copies the rows that were there before the triggers, chunk by chunk, from where it was broken off.
+fn copy(conn: &mut Connection, said: &mut impl FnMut(&str)) -> Result<(), DbError> {
+    let end = number(conn, "SELECT COALESCE(MAX(id), 0) AS value FROM core_log")?;
+    let mut from = number(conn, "SELECT COALESCE(MAX(up_to), 0) AS value FROM core_log_moved")?;
+    let mut chunks = 0_u64;
+    while from < end {
+        let chunk = format!(
+            "SELECT COALESCE(MAX(id), {end}) AS value FROM
+             (SELECT id FROM core_log WHERE id > {from} AND id <= {end} ORDER BY id LIMIT {CHUNK}) AS chunk"
+        );
+        let until = number(conn, &chunk)?;
+        transaction(conn, |conn| {
+            // The share lock waits for whoever is changing a row of the chunk: his trigger comes first or second, and
+            // either way the last state is the one that stays.
+            conn.batch_execute(&format!(
+                "INSERT IGNORE INTO core_log_moving ({COLUMNS})
+                 SELECT {COLUMNS} FROM core_log WHERE id > {from} AND id <= {until} LOCK IN SHARE MODE;
+                 REPLACE INTO core_log_moved VALUES ({until})"
+            ))?;
+            Ok::<_, DbError>(())
+        })?;
+        from = until;
+        chunks += 1;
+        if chunks.is_multiple_of(100) {
+            said(&format!("moved the logs up to {from} of {end}"));
+        }
+    }
+    Ok(())
+}
+
+fn is_partitioned(conn: &mut Connection, table: &str) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS value FROM information_schema.partitions
+         WHERE table_schema = DATABASE() AND table_name = '{table}' AND partition_name IS NOT NULL"
+    );
+    Ok(number(conn, &sql)? > 0)
+}
+
+/// The partitions that hold a day, the oldest first.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn list(conn: &mut Connection) -> Result<Vec<Partition>, DbError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        name: String,
+        #[diesel(sql_type = Nullable<Text>)]
+        until: Option<String>,
+    }
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT partition_name AS name, partition_description AS until FROM information_schema.partitions
+         WHERE table_schema = DATABASE() AND table_name = 'core_log' AND partition_name IS NOT NULL
+         ORDER BY partition_ordinal_position",
+    )
+    .load(conn)?;
+    let day = |row: Row| {
+        let until = row.until?;
+        let until = NaiveDateTime::parse_from_str(until.trim_matches('\''), "%Y-%m-%d %H:%M:%S").ok()?;
+        Some(Partition { name: row.name, until: until.date() })
+    };
+    Ok(rows.into_iter().filter_map(day).collect())
+}
+
+/// Makes the partitions of the days up to `last` that have none, and says how many.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn make_until(conn: &mut Connection, last: NaiveDate) -> Result<usize, DbError> {
+    let Some(newest) = list(conn)?.pop() else { return Ok(0) };
+    let days: Vec<NaiveDate> = newest.until.iter_days().take_while(|day| *day <= last).collect();
+    if days.is_empty() {
+        return Ok(0);
+    }
+    let made: String = days.iter().map(|day| definition(*day) + ", ").collect();
+    change(conn, &format!("ALTER TABLE core_log REORGANIZE PARTITION p_future INTO ({made}{FUTURE})"))?;
+    Ok(days.len())
+}
+
+/// Drops the partitions whose last day lies before `first`, with the logs and counts in them, and says how many. The
+/// newest that holds a day stays.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn drop_before(conn: &mut Connection, first: NaiveDate) -> Result<usize, DbError> {
+    let mut partitions = list(conn)?;
+    partitions.pop();
+    let old: Vec<Partition> = partitions.into_iter().filter(|partition| partition.until <= first).collect();
+    for partition in &old {
+        change(conn, &format!("ALTER TABLE core_log DROP PARTITION {}", partition.name))?;
+        drop_counts_before(conn, partition.until)?;
+    }
+    Ok(old.len())
+}
+
+fn drop_counts_before(conn: &mut Connection, day: NaiveDate) -> Result<(), DbError> {
+    let sql = format!("DELETE FROM core_logcount WHERE minute < '{day}' LIMIT 10000");
+    while diesel::sql_query(&sql).execute(conn)? > 0 {}
+    Ok(())
+}
+
+// A change of the table waits for whoever is at work on it, and everybody else waits behind it: not for long.
+fn change(conn: &mut Connection, sql: &str) -> Result<(), DbError> {
+    conn.batch_execute("SET SESSION lock_wait_timeout = 10")?;
+    conn.batch_execute(sql)?;
+    Ok(())
+}

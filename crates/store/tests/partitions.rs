@@ -1,0 +1,156 @@
+//! `core_log` by day: a table is moved while others write to it, and days come and go.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{Days, NaiveDate};
+use logmon_store::db::{migrations, partitions};
+use logmon_store::testing::TestDatabase;
+
+/// What Django 5.2 made of the original's models, with rows.
+const DJANGO: &str = include_str!("data/django.sql");
+
+fn today() -> NaiveDate {
+    "2026-11-23".parse().unwrap()
+}
+
+fn django() -> TestDatabase {
+    let test = TestDatabase::empty();
+    test.execute(DJANGO);
+    migrations::migrate(&mut test.connect(), |_| ()).unwrap();
+    test
+}
+
+/// As Django's ORM does it.
+fn write(test: &TestDatabase, message: &str, time: &str) {
+    test.execute(&format!(
+        "INSERT INTO `core_log` (`app_id`, `level`, `message`, `created_at`) VALUES (1, 'ERROR', '{message}', '{time}')"
+    ));
+}
+
+const CHECKSUM: &str = "SELECT SUM(CRC32(CONCAT_WS('|', id, level, message, created_at, app_id))) FROM core_log";
+
+#[test]
+fn a_table_with_rows_is_moved_with_nothing_lost() {
+    let test = django();
+    write(&test, "long ago", "2019-02-28 23:59:59.5");
+    write(&test, "far ahead", "2031-01-01 00:00:00");
+    let (count, checksum) = (test.number("SELECT COUNT(*) FROM core_log"), test.number(CHECKSUM));
+    for _ in 0..2 {
+        partitions::adopt(&mut test.connect(), today(), |_| ()).unwrap();
+        assert_eq!(test.number("SELECT COUNT(*) FROM core_log"), count);
+        assert_eq!(test.number(CHECKSUM), checksum);
+    }
+    let left = "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name LIKE 'core\\_log\\_%'";
+    assert_eq!(test.number(left), 0, "nothing is left of the move");
+    assert_eq!(test.number("SELECT COUNT(*) FROM information_schema.triggers WHERE trigger_schema = DATABASE()"), 0);
+    write(&test, "after", "2026-11-23 04:00:00");
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log PARTITION (p20261123) WHERE message = 'after'"), 1);
+    assert!(test.number("SELECT MAX(id) FROM core_log WHERE message = 'after'") > count);
+}
+
+#[test]
+fn what_is_written_changed_and_deleted_meanwhile_is_moved_too() {
+    let test = django();
+    // Enough rows that the move takes several chunks.
+    test.execute("INSERT INTO core_log (app_id, level, message, created_at) SELECT 1, 'INFO', CONCAT('old ', seq), '2026-11-20 10:00:00' FROM seq_1_to_60000");
+    let (moving, before) = (AtomicBool::new(true), test.number("SELECT COUNT(*) FROM core_log"));
+    let (written, deleted) = std::thread::scope(|scope| {
+        let writing = scope.spawn(|| {
+            let mut count = 0;
+            while moving.load(Ordering::Acquire) || count < 10 {
+                write(&test, "meanwhile", "2026-11-23 05:00:00");
+                count += 1;
+            }
+            count
+        });
+        let changing = scope.spawn(|| {
+            let mut count = 0;
+            while moving.load(Ordering::Acquire) || count < 10 {
+                let id = 1_000 + count * 40;
+                // Of two that wait for each other the database breaks one off, which is repeated.
+                let mut session = test.session();
+                for sql in [
+                    format!("DELETE FROM core_log WHERE id = {id}"),
+                    format!("UPDATE core_log SET message = 'changed' WHERE id = {id} + 1"),
+                ] {
+                    while session.try_execute(&sql).is_err_and(|e| e.contains("Deadlock")) {}
+                }
+                count += 1;
+            }
+            count
+        });
+        partitions::adopt(&mut test.connect(), today(), |_| ()).unwrap();
+        moving.store(false, Ordering::Release);
+        (writing.join().unwrap(), changing.join().unwrap())
+    });
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'meanwhile'"), written);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'changed'"), deleted);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log"), before + written - deleted);
+}
+
+#[test]
+fn a_move_that_was_broken_off_goes_on() {
+    let test = django();
+    test.execute("INSERT INTO core_log (app_id, level, message, created_at) SELECT 1, 'INFO', CONCAT('old ', seq), '2026-11-20 10:00:00' FROM seq_1_to_30000");
+    let (count, checksum) = (test.number("SELECT COUNT(*) FROM core_log"), test.number(CHECKSUM));
+    // Killed a hundred times, each time a little later.
+    let mut attempts = 0;
+    loop {
+        let mut conn = test.connect();
+        let id = test.number(
+            "SELECT MAX(id) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
+        );
+        let over = std::thread::scope(|scope| {
+            let moving = scope.spawn(move || partitions::adopt(&mut conn, today(), |_| ()).is_ok());
+            let mut looks = 0;
+            while !moving.is_finished() {
+                looks += 1;
+                if looks == attempts {
+                    // It may have ended just now.
+                    let killed =
+                        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| test.execute(&format!("KILL {id}"))));
+                    drop(killed);
+                }
+                test.number("SELECT 1");
+            }
+            moving.join().unwrap()
+        });
+        attempts += 1;
+        if over && attempts > 3 {
+            break;
+        }
+    }
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log"), count);
+    assert_eq!(test.number(CHECKSUM), checksum);
+    assert!(!partitions::list(&mut test.connect()).unwrap().is_empty());
+}
+
+#[test]
+fn days_come_and_go() {
+    let test = django();
+    let mut conn = test.connect();
+    partitions::adopt(&mut conn, today(), |_| ()).unwrap();
+    let list = partitions::list(&mut conn).unwrap();
+    assert_eq!(list.last().unwrap().until, today() + Days::new(partitions::DAYS_AHEAD + 1));
+    // Beyond the days that are made: kept, and in its own day once that is made.
+    write(&test, "later", "2026-12-05 12:00:00");
+    assert_eq!(partitions::make_until(&mut conn, today() + Days::new(20)).unwrap(), 13);
+    assert_eq!(partitions::make_until(&mut conn, today() + Days::new(20)).unwrap(), 0);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log PARTITION (p20261205)"), 1);
+
+    write(&test, "old", "2026-10-30 23:59:59.999999");
+    write(&test, "young", "2026-10-31 00:00:00");
+    test.execute("INSERT INTO core_logcount VALUES (1, 'ERROR', '2026-10-30 23:59:00', 1), (1, 'ERROR', '2026-10-31 00:00:00', 1)");
+    assert_eq!(partitions::drop_before(&mut conn, "2026-10-31".parse().unwrap()).unwrap(), 8);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'old'"), 0);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'young'"), 1);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_logcount"), 1);
+    write(&test, "late", "2026-10-01 00:00:00");
+    assert_eq!(
+        test.number("SELECT COUNT(*) FROM core_log WHERE message = 'late'"),
+        1,
+        "no log is refused for its time"
+    );
+}

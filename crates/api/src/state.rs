@@ -12,7 +12,6 @@ use logmon_store::db::writer::{Record, Stored, Writer};
 use logmon_store::db::{Connection, Database, apps};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::body::decode::AT_ONCE;
 use crate::error::ApiError;
 use crate::health::Health;
 
@@ -30,7 +29,6 @@ pub struct State {
     writer: Writer,
     database_turns: Arc<Semaphore>,
     broker_turns: Arc<Semaphore>,
-    decode_turns: Arc<Semaphore>,
     apps: Apps,
     /// The clock.
     pub clock: Arc<dyn Clock>,
@@ -51,7 +49,6 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
-            decode_turns: Arc::new(Semaphore::new(AT_ONCE)),
             apps: Apps::default(),
             writer: stores.writer,
             health: Health::default(),
@@ -116,17 +113,6 @@ impl State {
     /// Forgets an app that turned out to be gone.
     pub fn forget_app(&self, app: AppId) {
         self.apps.remove(app);
-    }
-
-    /// Runs `decode` on a thread of its own, a few at a time.
-    ///
-    /// # Errors
-    /// What `decode` returned.
-    pub async fn decode<T: Send + 'static>(
-        &self,
-        decode: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
-    ) -> Result<T, ApiError> {
-        bounded("decompression", self.decode_turns.clone(), decode).await
     }
 
     /// Runs `work` with Redis, on a thread of its own.

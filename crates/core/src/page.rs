@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike as _, Utc};
 
 use crate::field::FieldErrors;
 use crate::python::{self, Int};
@@ -47,6 +47,10 @@ impl Cursor {
         let bytes: [u8; 16] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
         let (time, id) = bytes.split_first_chunk::<8>()?;
         let created_at = DateTime::from_timestamp_micros(i64::from_be_bytes(*time))?;
+        // What a `datetime` holds.
+        if !(1_000..=9_999).contains(&created_at.year()) {
+            return None;
+        }
         Some(Self { created_at, id: i64::from_be_bytes(id.try_into().ok()?) })
     }
 }

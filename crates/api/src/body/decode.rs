@@ -4,15 +4,18 @@
 //! once cost it gigabytes.
 
 use std::io::Read;
+use std::sync::LazyLock;
 
+use actix_web::web::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 
 /// How many bodies are decoded at once: each may hold up to `BODY_LIMIT` bytes.
-pub const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 /// How many times as large as its compressed form a body may be.
 const RATIO_MAX: usize = 100;
 /// Below so many decoded bytes the ratio is nobody's business.
@@ -28,6 +31,21 @@ pub(super) enum Coding {
     Deflate,
     /// zstd
     Zstd,
+}
+
+/// Threads for nothing else. The system's allocator keeps what a thread has freed for that thread, so that many threads
+/// which decode one body each would hold as much as if they did so at once.
+static THREADS: LazyLock<std::io::Result<Runtime>> =
+    LazyLock::new(|| Builder::new_current_thread().max_blocking_threads(AT_ONCE).build());
+
+/// Decodes a body on a thread of its own, in its turn.
+///
+/// # Errors
+/// When it is no such body, larger than `limit`, or suspiciously well compressed.
+pub(super) async fn decode(coding: Coding, body: Bytes, limit: usize) -> Result<Bytes, ApiError> {
+    let threads = THREADS.as_ref().map_err(|e| ApiError::internal(e.to_string()))?;
+    let decoded = threads.spawn_blocking(move || coding.decode(&body, limit));
+    decoded.await.map_err(|e| ApiError::internal(e.to_string()))?.map(Bytes::from)
 }
 
 impl Coding {
@@ -52,7 +70,7 @@ impl Coding {
     ///
     /// # Errors
     /// When it is no such body, larger, or suspiciously well compressed.
-    pub(super) fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+    fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
         match (self, body) {
             (Self::Zstd, _) => {
                 let decoder = StreamingDecoder::new(body).map_err(|e| malformed(&e))?;

@@ -8,7 +8,7 @@ use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 
 /// Django's `DATA_UPLOAD_MAX_NUMBER_FIELDS`.
-const FIELDS_MAX: usize = 1_000;
+pub(super) const FIELDS_MAX: usize = 1_000;
 
 pub(super) fn parse(bytes: &[u8], charset: &'static Encoding) -> Result<Fields<'static>, ApiError> {
     // Django takes what is not UTF-8 for Latin-1.

@@ -1,6 +1,6 @@
 //! A request's body as DRF's parsers take it: JSON, a form, or a multipart form.
 
-pub mod decode;
+mod decode;
 mod form;
 mod media;
 mod multipart;
@@ -72,7 +72,7 @@ impl Body {
             return Ok(Self::Fields(Fields::default()));
         }
         if let Some(coding) = coding {
-            bytes = state.decode(move || coding.decode(&bytes, limit)).await?.into();
+            bytes = decode::decode(coding, bytes, limit).await?;
         }
         let content_type = ContentType::of(request);
         match content_type.media() {

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use futures_util::{StreamExt as _, stream};
 use logmon_core::field::{FieldValue, Fields};
 
+use super::form::FIELDS_MAX;
 use super::media::ContentType;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
@@ -27,7 +28,8 @@ pub(super) async fn parse(
     let body = stream::iter([Ok::<_, PayloadError>(bytes)]);
     let mut parts = Multipart::new(&headers(request), body);
     let mut fields = Fields::default();
-    while let Some(Ok(mut part)) = parts.next().await {
+    for _ in 0..FIELDS_MAX {
+        let Some(Ok(mut part)) = parts.next().await else { break };
         let mut content = Vec::new();
         while let Some(Ok(chunk)) = part.next().await {
             content.extend_from_slice(&chunk);
@@ -55,9 +57,10 @@ fn headers(request: &HttpRequest) -> HeaderMap {
 
 fn text(content: Vec<u8>, encoding: Option<&HeaderValue>, content_type: &ContentType) -> String {
     let is_base64 = encoding.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"base64"));
-    let content = match base64::engine::general_purpose::STANDARD.decode(&content) {
-        Ok(decoded) if is_base64 => decoded,
-        Ok(_) | Err(_) => content,
+    let decode = |text: &[u8]| {
+        let text: Vec<u8> = text.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().collect();
+        base64::engine::general_purpose::STANDARD.decode(text).ok()
     };
+    let content = is_base64.then(|| decode(&content)).flatten().unwrap_or(content);
     content_type.charset().decode_without_bom_handling(&content).0.into_owned()
 }

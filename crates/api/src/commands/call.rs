@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use logmon_core::celery::{Arguments, NewTask, Status, TaskId, TaskResult};
 use logmon_core::config::{BrokerSettings, LogSettings};
+use logmon_core::stop::{Stop, Urgency};
 use logmon_core::tasks::{self, DEFAULT_QUEUE};
 use logmon_store::broker::Broker;
 
@@ -50,6 +51,9 @@ impl Call {
         let queue = self.queue.as_deref().or(own_queue).unwrap_or(DEFAULT_QUEUE);
         let task = NewTask::new(&self.task, queue, arguments);
         let broker = Broker::new(&self.broker, 1)?;
+        let stop = Stop::on_signals()?;
+        // Not what may have been pushed already: twice would be twice.
+        let Some(()) = stop.wait_for("Redis", || broker.ping()) else { return Ok(ExitCode::FAILURE) };
         broker.enqueue(&task)?;
         match self.wait {
             None => {
@@ -57,7 +61,7 @@ impl Call {
                 Ok(ExitCode::SUCCESS)
             }
             Some(seconds) => {
-                let result = wait_for(&broker, &task.id, Duration::from_secs(seconds))?;
+                let result = wait_for(&broker, &stop, &task.id, Duration::from_secs(seconds))?;
                 print_json(&result)?;
                 Ok(if result.status == Status::Success { ExitCode::SUCCESS } else { ExitCode::FAILURE })
             }
@@ -65,14 +69,14 @@ impl Call {
     }
 }
 
-fn wait_for(broker: &Broker, id: &TaskId, patience: Duration) -> anyhow::Result<TaskResult> {
+fn wait_for(broker: &Broker, stop: &Stop, id: &TaskId, patience: Duration) -> anyhow::Result<TaskResult> {
     let start = Instant::now();
     loop {
-        let result = broker.result(id)?;
+        let result = stop.wait_for("Redis", || broker.result(id)).unwrap_or_else(|| TaskResult::pending(id.clone()));
         let done = [Status::Success, Status::Failure, Status::Revoked].contains(&result.status);
-        if done || start.elapsed() >= patience {
+        if done || stop.is_raised() || start.elapsed() >= patience {
             return Ok(result);
         }
-        std::thread::sleep(POLL);
+        stop.wait(Urgency::Finish, POLL);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use super::wait_for_database;
 use clap::Args;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{DatabaseSettings, LogSettings};
@@ -24,7 +25,7 @@ impl Migrate {
     pub fn run(&self) -> anyhow::Result<()> {
         self.log.install();
         let database = Database::new(&self.database);
-        let mut conn = database.get()?;
+        let mut conn = wait_for_database(&database)?;
         let mut out = std::io::stdout().lock();
         let report = migrations::migrate(&mut conn, |name| {
             // A closed output is no reason to stop half way.

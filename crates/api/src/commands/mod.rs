@@ -8,7 +8,19 @@ pub mod verify;
 
 use std::io::Write as _;
 
+use anyhow::Context as _;
+use logmon_core::stop::Stop;
+use logmon_store::db::{Database, PooledConnection};
 use serde::Serialize;
+
+/// A connection to the database, waited for with a line that says so until it is there or SIGTERM or SIGINT come.
+///
+/// # Errors
+/// When a signal comes first.
+fn wait_for_database(database: &Database) -> anyhow::Result<PooledConnection> {
+    let stop = Stop::on_signals()?;
+    stop.wait_for("the database", || database.get()).context("stopped before the database was there")
+}
 
 /// Prints a value as JSON on standard output.
 ///

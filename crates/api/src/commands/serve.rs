@@ -1,8 +1,10 @@
 //! `serve`: the HTTP server.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
@@ -10,6 +12,7 @@ use anyhow::Context as _;
 use clap::Args;
 use logmon_core::clock::SystemClock;
 use logmon_core::config::{BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, ZoneSettings};
+use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
@@ -50,10 +53,14 @@ impl Serve {
         let database = Database::new(&self.database);
         let broker = Broker::new(&self.broker, BROKER_CONNECTIONS)?;
         let database_connections = usize::try_from(self.database.database_connections.get()).unwrap_or(1);
+        // Connections of its own, so that a server under load does not look like one without a database.
+        let own = DatabaseSettings { database_connections: NonZeroU32::MIN, ..self.database.clone() };
+        let (own_database, own_broker) = (Database::new(&own), Broker::new(&self.broker, 1)?);
         let writer = Writer::start(&self.database);
-        let stores = Stores { writer, database: database.clone(), database_connections, broker: broker.clone() };
+        let stores = Stores { writer, database, database_connections, broker };
         let body_limit = self.http.body_limit.get();
         let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, body_limit);
+        let stop = Stop::on_signals()?;
         let listen = self.http.listen;
         actix_web::rt::System::new().block_on(async move {
             let health = state.health.clone();
@@ -64,15 +71,35 @@ impl Serve {
             .client_request_timeout(HEADERS)
             .max_connections(CONNECTIONS)
             .shutdown_timeout(GRACE_SECONDS)
+            .disable_signals()
             .bind(listen)
             .with_context(|| format!("LISTEN is {listen}, but that address cannot be listened on"))?;
             for address in server.addrs() {
                 log::info!("listening on http://{address}");
             }
-            health.watch(database, broker);
-            server.run().await?;
+            health.watch(own_database, own_broker);
+            let server = server.run();
+            stop_on(stop, server.handle());
+            server.await?;
             log::info!("stopped");
             Ok(())
         })
     }
 }
+
+/// Stops the server when it is told to: after the first signal the requests under way are answered, after the second
+/// they are cut off. The server's own handling takes SIGINT for the second at once.
+fn stop_on(stop: Stop, server: ServerHandle) {
+    std::thread::spawn(move || {
+        while !stop.is_raised() {
+            stop.wait(Urgency::Finish, FOREVER);
+        }
+        log::info!("stopping: no new requests");
+        // It stops from then on; its end is waited for by `run`.
+        drop(server.stop(true));
+        while stop.wait(Urgency::Now, FOREVER) < Urgency::Now {}
+        drop(server.stop(false));
+    });
+}
+
+const FOREVER: Duration = Duration::from_secs(3_600);

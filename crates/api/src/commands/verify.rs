@@ -8,6 +8,8 @@ use clap::Args;
 use logmon_core::config::{DatabaseSettings, LogSettings};
 use logmon_store::db::{Database, verify};
 
+use super::wait_for_database;
+
 /// What to compare, and whether to mend it.
 #[derive(Debug, Args)]
 pub struct Verify {
@@ -35,7 +37,7 @@ impl Verify {
         self.log.install();
         let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(verify::END);
         let database = Database::new(&self.database);
-        let mut conn = database.get()?;
+        let mut conn = wait_for_database(&database)?;
         let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
         verify::differences(&mut conn, &range, |conn, difference| {
             found += 1;

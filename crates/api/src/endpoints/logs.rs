@@ -77,7 +77,14 @@ async fn store_one(state: &State, fields: &Fields<'_>) -> Result<HttpResponse, A
     }
 }
 
+/// How many records a batch may have: what is said of each that is wrong takes more room than the record itself.
+const RECORDS_MAX: usize = 10_000;
+
 async fn store_batch(state: &State, records: &[RawRecord<'_>]) -> Result<HttpResponse, ApiError> {
+    if records.len() > RECORDS_MAX {
+        let detail = format!("A batch of more than {RECORDS_MAX} records is not taken: send it in parts.");
+        return Err(ApiError::detail(ErrorCode::TooLarge, detail));
+    }
     let records: Vec<_> = records.iter().map(|raw| raw.fields()).collect();
     let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(NewLog::named_app).collect();
     wanted.sort_unstable();

@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use chrono::NaiveDate;
+use chrono::{Datelike as _, NaiveDate};
 use logmon_core::app::AppId;
 use logmon_core::field::{self, FieldErrors, FieldValue};
 use logmon_core::page::Cursor;
@@ -80,7 +80,7 @@ pub async fn recount(request: HttpRequest, payload: Payload, state: Data<State>)
 }
 
 fn date(text: &str) -> Result<NaiveDate, Vec<String>> {
-    text.parse()
-        .ok()
-        .ok_or_else(|| vec!["Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".to_owned()])
+    // What a `date` holds.
+    let date = text.parse::<NaiveDate>().ok().filter(|date| (1_000..=9_999).contains(&date.year()));
+    date.ok_or_else(|| vec!["Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".to_owned()])
 }

@@ -2,7 +2,7 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::ACCEPT;
+use actix_web::http::header::{ACCEPT, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse};
 
@@ -25,9 +25,9 @@ pub async fn negotiate(
             return Ok(refuse(request, ApiError::not_found()));
         }
     }
-    if let Some(accept) = request.headers().get(ACCEPT)
-        && !accept.to_str().unwrap_or_default().split(',').any(takes_json)
-    {
+    let mut accepted = request.headers().get_all(ACCEPT).peekable();
+    let takes = |header: &HeaderValue| header.to_str().unwrap_or_default().split(',').any(takes_json);
+    if accepted.peek().is_some() && !accepted.any(takes) {
         let detail = "Could not satisfy the request Accept header.";
         return Ok(refuse(request, ApiError::detail(ErrorCode::NotAcceptable, detail)));
     }

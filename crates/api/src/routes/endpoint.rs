@@ -79,7 +79,7 @@ impl Endpoint {
         // loses a POST's body, so here both are the same place.
         let paths: Vec<String> = match self.path {
             "" => ["", "/", "/.json"].map(str::to_owned).to_vec(),
-            path => ["", "/", ".json", ".json/"].map(|end| path.replace("{id}", "{id:[^/.]+}") + end).to_vec(),
+            path => ["", "/", ".json", ".json/"].map(|end| pattern(path) + end).to_vec(),
         };
         let mut resource = web::resource(paths);
         for route in self.routes {
@@ -120,4 +120,9 @@ impl Endpoint {
         }
         options
     }
+}
+
+// As the original's router has them: a dot begins a suffix. A task's id is whatever its producer made it.
+fn pattern(path: &str) -> String {
+    path.replace("{id}", "{id:[^/.]+}").replace("{task}", "{task:[^/]+?}")
 }

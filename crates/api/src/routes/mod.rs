@@ -13,8 +13,8 @@ use endpoint::Endpoint;
 /// Adds every URL to an application.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .route("/healthz", web::get().to(health::alive))
-        .route("/readyz", web::get().to(health::ready))
+        .configure(|config| Endpoint::new("/healthz", "Health", "").get(health::alive).register(config))
+        .configure(|config| Endpoint::new("/readyz", "Readiness", "").get(health::ready).register(config))
         .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(api))
         .default_service(web::to(not_found));
 }
@@ -28,7 +28,7 @@ fn api(config: &mut ServiceConfig) {
         Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
         Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
         Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
-        Endpoint::new("/tasks/{id}", "Task Instance", "").get(tasks::show),
+        Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show),
     ] {
         endpoint.register(config);
     }

@@ -4,6 +4,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::{GzEncoder, ZlibEncoder};
 use logmon_store::testing::process::{PATIENCE, Process, Signal, eventually};
 use serde_json::json;
 
@@ -138,6 +140,71 @@ fn a_body_that_is_too_large_or_in_an_unknown_coding_is_refused() {
 }
 
 #[test]
+fn batches_come_compressed_in_lines_and_within_bounds() {
+    let system = System::new();
+    let api = system.serve_with(&[("BODY_LIMIT", "3000000")]);
+    let lines = "{\"app\":1,\"level\":\"WARN\",\"message\":\"支付\"}\n\n{bad\n{\"app\":1,\"level\":\"INFO\",\"message\":\"m\"}\r\n";
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zlib = |text: &[u8]| {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstd = ruzstd::encoding::compress_to_vec(lines.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    let send = |coding: &str, body: &[u8]| {
+        let headers = [("Content-Type", "application/x-ndjson"), ("Content-Encoding", coding)];
+        api.send("POST", "/api/logs/", &headers, Some(body))
+    };
+    for (coding, body) in [
+        ("identity", lines.as_bytes().to_vec()),
+        ("gzip", gzip(lines.as_bytes())),
+        ("deflate", zlib(lines.as_bytes())),
+        // As pygelf and graypy label it.
+        ("gzip,deflate", zlib(lines.as_bytes())),
+        ("zstd", zstd),
+    ] {
+        let answer = send(coding, &body);
+        assert_eq!((answer.status, answer.json()["accepted"].clone()), (200, json!(2)), "{coding}");
+        assert_eq!(answer.json()["rejected"][0]["index"], 1, "{coding}");
+    }
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log WHERE message = '支付'"), 5);
+    let bomb = gzip(&vec![b' '; 100_000_000]);
+    assert!(bomb.len() < 200_000);
+    for (body, status) in [(&bomb[..], 413), (&bomb[..bomb.len() / 2], 413), (b"plain", 400), (&gzip(b"x")[..15], 400)]
+    {
+        assert_eq!(send("gzip", body).status, status);
+    }
+    // Within the size, but a thousand times as large as what was sent.
+    assert_eq!(send("gzip", &gzip(&vec![b'\n'; 2_900_000])).status, 413);
+    assert_eq!(send("identity", "1\n".repeat(10_001).as_bytes()).status, 413);
+}
+
+#[test]
+fn forty_bombs_at_once_do_not_raise_the_memory_much() {
+    let system = System::new();
+    let api = system.serve();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&vec![0; 100 * 1024 * 1024]).unwrap();
+    let bomb = encoder.finish().unwrap();
+    let before = api.process.memory_peak();
+    std::thread::scope(|scope| {
+        for _ in 0..40 {
+            scope.spawn(|| {
+                let headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
+                let answer = api.send("POST", "/api/logs/", &headers, Some(&bomb));
+                assert!([413, 503].contains(&answer.status), "{}", answer.status);
+            });
+        }
+    });
+    let rise = api.process.memory_peak() - before;
+    assert!(rise < 64 * 1024 * 1024, "{rise} bytes more");
+}
+
+#[test]
 fn every_answer_carries_an_id_and_a_hidden_cause_stays_hidden() {
     let system = System::new();
     let api = system.serve();
@@ -161,6 +228,7 @@ fn settings_that_are_missing_or_wrong_are_named_in_one_sentence() {
         (vec![REDIS], "DATABASE_URL is not set: "),
         (vec![DATABASE], "REDIS_URL is not set: "),
         (vec![("DATABASE_URL", "sqlite://secret"), REDIS], "DATABASE_URL is wrong: "),
+        (vec![DATABASE, ("REDIS_URL", "redis://127.0.0.1:secret/0")], "REDIS_URL is wrong: "),
         (vec![DATABASE, REDIS, ("LISTEN", "here")], "LISTEN is \"here\", but "),
         (vec![DATABASE, REDIS, ("TIME_ZONE", "Mars")], "TIME_ZONE is \"Mars\", but "),
     ] {

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use logmon_store::testing::process::eventually;
 use serde_json::json;
 
 use crate::common::System;
@@ -57,6 +58,20 @@ fn a_database_that_django_made_is_adopted_while_django_writes() {
     writing.join().unwrap();
     assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 300 + 300 + 50);
     assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), 300 + 300 + 50);
+
+    // What Django wrote counts for the check and the summary as well.
+    let _worker = system.work(&[]);
+    let noted = |name: &str| {
+        use logmon_core::celery::{Arguments, NewTask, Status};
+        let task = NewTask::new(format!("log_monitor_system.apps.core.tasks.{name}"), "celery", Arguments::default());
+        system.broker.broker.enqueue(&task).unwrap();
+        eventually(name, || (system.broker.broker.result(&task.id).unwrap().status == Status::Success).then_some(()));
+    };
+    system.database.execute("UPDATE core_alert SET is_resolved = 1 WHERE content NOT LIKE '650 %'");
+    noted("check_error_logs");
+    let alerts = api.get("/api/alerts/").json();
+    assert_eq!(alerts[0]["content"], "650 error logs in the past 10 minutes");
+    system.database.execute("UPDATE core_alert SET is_resolved = is_resolved XOR 1");
 
     // Django sees ours, and its alert is resolved by either.
     assert_eq!(python("django_app.py", &[&url, "count"]).trim(), "650");

@@ -32,6 +32,7 @@ settings.configure(
 django.setup()
 
 from django.db import connection, models
+from django.db.migrations.recorder import MigrationRecorder
 
 
 class App(models.Model):
@@ -82,6 +83,7 @@ def write(rows, prefix):
 
 action = sys.argv[2]
 if action == "create":
+    MigrationRecorder(connection).ensure_schema()
     with connection.schema_editor() as editor:
         for model in (App, Log, Alert, LogSummary):
             editor.create_model(model)

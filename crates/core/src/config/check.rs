@@ -17,7 +17,7 @@ pub struct CheckSettings {
     pub check_window: Duration,
 
     /// How many ERROR logs within the window are still no reason for an alert
-    #[arg(long, env = "CHECK_THRESHOLD", default_value = "100")]
+    #[arg(long, env = "CHECK_THRESHOLD", default_value = "100", value_parser = threshold)]
     pub check_threshold: u64,
 }
 
@@ -39,6 +39,10 @@ pub struct ScheduleSettings {
     /// The hour of the day, in TIME_ZONE, at which yesterday's summaries are made
     #[arg(long, env = "SUMMARY_HOUR", default_value = "0", value_parser = hour)]
     pub summary_hour: u8,
+}
+
+fn threshold(text: &str) -> Result<u64, String> {
+    text.parse().ok().ok_or_else(|| "a number from 0 on is expected".to_owned())
 }
 
 fn hour(text: &str) -> Result<u8, String> {

@@ -16,6 +16,6 @@ pub struct DatabaseSettings {
     pub database_url: SecretString,
 
     /// How many connections to the database this process opens at most
-    #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "8")]
+    #[arg(long, env = "DATABASE_CONNECTIONS", default_value = "8", value_parser = values::number::<NonZeroU32, 1_000>)]
     pub database_connections: NonZeroU32,
 }

@@ -17,7 +17,7 @@ pub struct HttpSettings {
     pub listen: SocketAddr,
 
     /// How large the body of a request may be, in bytes
-    #[arg(long, env = "BODY_LIMIT", default_value = "8388608")]
+    #[arg(long, env = "BODY_LIMIT", default_value = "8388608", value_parser = values::number::<NonZeroUsize, 1_073_741_824>)]
     pub body_limit: NonZeroUsize,
 
     /// The key for what is kept secret at rest; nothing is so far, so it may be left out

@@ -18,7 +18,7 @@ pub struct LogSettings {
     pub log_level: LevelFilter,
 
     /// The form of these lines
-    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_enum)]
+    #[arg(long, env = "LOG_FORMAT", default_value = "text", value_parser = format)]
     pub log_format: LogFormat,
 }
 
@@ -41,6 +41,10 @@ fn level(text: &str) -> Result<LevelFilter, String> {
         "error" | "critical" | "fatal" => Ok(LevelFilter::Error),
         _ => Err("debug, info, warning, error or critical is expected".to_owned()),
     }
+}
+
+fn format(text: &str) -> Result<LogFormat, String> {
+    LogFormat::from_str(text, true).ok().ok_or_else(|| "text or json is expected".to_owned())
 }
 
 impl LogSettings {

@@ -28,10 +28,23 @@ use clap::{CommandFactory, Parser};
 /// Reads a program's command line and settings. What is missing or wrong ends the process with status 2 and one
 /// sentence that names it; `--help` and `--version` end it with status 0.
 pub fn parse<T: Parser + CommandFactory>() -> T {
-    if let Err(error) = dotenvy::dotenv()
+    // The folder that the program is started in, and no other.
+    let dotenv = dotenvy::from_path(".env");
+    let asks_for_help = || T::try_parse().is_err_and(|e| e.exit_code() == 0);
+    if let Err(error) = dotenv
         && !error.not_found()
+        && !asks_for_help()
     {
-        exit_with(&format!(".env: {error}"));
+        exit_with(&match error {
+            // The line itself may hold a password.
+            dotenvy::Error::LineParse(_, at) => {
+                format!(
+                    ".env cannot be read: a line has something unexpected at its character {}; a value with spaces or signs belongs between single quotes",
+                    at + 1
+                )
+            }
+            error => format!(".env cannot be read: {error}"),
+        });
     }
     T::try_parse().unwrap_or_else(|error| {
         let about_a_setting = [ErrorKind::MissingRequiredArgument, ErrorKind::ValueValidation, ErrorKind::InvalidValue];
@@ -117,8 +130,49 @@ mod tests {
         let window = refused(&[URL, "--check-window=soon"]);
         assert_eq!(
             window,
-            "CHECK_WINDOW is \"soon\", but a time such as 10m, 90s or 1h, of at least one second, is expected"
+            "CHECK_WINDOW is \"soon\", but a time such as 10m, 90s or 1h, from one second to ten years, is expected"
         );
+    }
+
+    #[derive(Debug, Parser)]
+    struct Every {
+        #[command(flatten)]
+        database: DatabaseSettings,
+        #[command(flatten)]
+        broker: BrokerSettings,
+        #[command(flatten)]
+        http: HttpSettings,
+        #[command(flatten)]
+        schedule: ScheduleSettings,
+        #[command(flatten)]
+        worker: WorkerSettings,
+        #[command(flatten)]
+        log: LogSettings,
+    }
+
+    #[test]
+    fn every_setting_says_what_it_expects() {
+        // Any text will do for these.
+        let free = ["redis-key-prefix", "queues", "secret-key"];
+        let command = Every::command();
+        let long = command.get_arguments().filter_map(|arg| arg.get_long()).filter(|name| !free.contains(name));
+        for name in long {
+            let arguments = ["program".to_owned(), format!("--{name}=?")];
+            let sentence = sentence(&Every::command(), &Every::try_parse_from(arguments).unwrap_err());
+            assert!(sentence.ends_with("expected"), "{name}: {sentence}");
+        }
+        for (name, value) in [
+            ("database-url", "mysql://u@h:port/d"),
+            ("database-url", "mysql://u@h:99999/d"),
+            ("database-url", "mysql://u@h"),
+            ("redis-url", "redis://h:port/0"),
+            ("redis-url", "redis://h/zero"),
+            ("grace", "300000000y"),
+            ("concurrency", "0"),
+        ] {
+            let arguments = ["program".to_owned(), format!("--{name}={value}")];
+            assert!(Every::try_parse_from(arguments).is_err_and(|e| e.kind() == ErrorKind::ValueValidation), "{value}");
+        }
     }
 
     #[test]

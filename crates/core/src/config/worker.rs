@@ -12,7 +12,7 @@ use super::values;
 #[command(next_help_heading = "Worker")]
 pub struct WorkerSettings {
     /// How many tasks run at the same time
-    #[arg(short = 'c', long, env = "CONCURRENCY", default_value = "2")]
+    #[arg(short = 'c', long, env = "CONCURRENCY", default_value = "2", value_parser = values::number::<NonZeroUsize, 1_000>)]
     pub concurrency: NonZeroUsize,
 
     /// The queues to serve, the first one first, with commas between

@@ -198,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn an_object_has_so_many_keys_and_no_more() {
+        let object = |keys: usize| {
+            let entries: Vec<String> = (0..keys).map(|n| format!("\"{n}\":1")).collect();
+            format!("{{{}}}", entries.join(","))
+        };
+        assert!(serde_json::from_str::<Entries<'_>>(&object(1_000)).is_ok());
+        assert!(serde_json::from_str::<Entries<'_>>(&object(1_001)).is_err());
+    }
+
+    #[test]
     fn deep_nesting_does_not_overflow_the_stack() {
         let deep = "[".repeat(100_000) + &"]".repeat(100_000);
         assert!(repr(raw(&deep)).contains("[...]"));

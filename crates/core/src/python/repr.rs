@@ -96,7 +96,9 @@ fn write_str_repr(out: &mut String, text: &str) {
 }
 
 fn is_printable(c: char) -> bool {
-    c == ' ' || c == '"' || c == '\'' || !(c.is_control() || c.is_whitespace() || c.escape_debug().count() > 1)
+    // Behind a letter, where a combining mark is nothing to be escaped.
+    let escapes = |c: char| ['a', c].iter().collect::<String>().escape_debug().count() > 2;
+    c == ' ' || c == '"' || c == '\'' || !(c.is_control() || c.is_whitespace() || escapes(c))
 }
 
 fn write_escape(out: &mut String, code: u32) {

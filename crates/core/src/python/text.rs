@@ -93,6 +93,9 @@ impl<'de> serde::Deserialize<'de> for Wtf8 {
     }
 }
 
+/// How many keys an object may have: each new one is compared with those before. Django's bound for the fields of a form.
+const KEYS_MAX: usize = 1_000;
+
 /// The entries of a JSON object as Python's dict has them: in the order of first appearance, the last value winning.
 #[derive(Debug, Default)]
 pub struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
@@ -110,8 +113,14 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Entries<'a> {
                 while let Some(key) = map.next_key::<&'a RawValue>()? {
                     let key = Text::of(key).ok_or_else(|| M::Error::custom("a key must be a string"))?.into_shown();
                     let value = map.next_value()?;
+                    let count = entries.len();
                     match entries.iter_mut().find(|(seen, _)| *seen == key) {
                         Some(entry) => entry.1 = value,
+                        None if count >= KEYS_MAX => {
+                            return Err(M::Error::custom(format!(
+                                "an object with more than {KEYS_MAX} keys is not taken"
+                            )));
+                        }
                         None => entries.push((key, value)),
                     }
                 }

@@ -109,10 +109,7 @@ pub fn get(conn: &mut Connection, id: AppId) -> Result<Option<App>, DbError> {
 /// See [`SaveAppError`].
 pub fn create(conn: &mut Connection, app: &NewApp, now: DateTime<Utc>) -> Result<App, SaveAppError> {
     transaction(conn, |conn| {
-        // Locks the name's gap in the index, so that two at once cannot both find it free. Django's table has no
-        // unique key, and may hold doubles already.
-        let taken = core_app::table.select(core_app::id).filter(core_app::name.eq(&app.name)).for_update();
-        if taken.first::<i64>(conn).optional()?.is_some() {
+        if is_taken(conn, &app.name, None)? {
             return Err(SaveAppError::NameTaken);
         }
         diesel::insert_into(core_app::table)
@@ -127,6 +124,18 @@ pub fn create(conn: &mut Connection, app: &NewApp, now: DateTime<Utc>) -> Result
     })
 }
 
+/// Whether an app but `own` has this name. Locks the name's gap in the index, so that two at once cannot both find it
+/// free: Django's table has no unique key, and may hold doubles already.
+fn is_taken(conn: &mut Connection, name: &str, own: Option<AppId>) -> Result<bool, DbError> {
+    let same: Vec<(i64, String)> = core_app::table
+        .select((core_app::id, core_app::name))
+        .filter(core_app::name.eq(name))
+        .for_update()
+        .load(conn)?;
+    // The column takes letters of either case, and any two emoji, for the same.
+    Ok(same.iter().any(|(id, other)| other == name && own != Some(AppId(*id))))
+}
+
 /// Changes an app; `None` when there is no such app.
 ///
 /// # Errors
@@ -136,15 +145,10 @@ pub fn update(conn: &mut Connection, id: AppId, change: &AppChange) -> Result<Op
         if !lock(conn, id)? {
             return Ok(None);
         }
-        if let Some(name) = &change.name {
-            let taken = core_app::table
-                .select(core_app::id)
-                .filter(core_app::name.eq(name))
-                .filter(core_app::id.ne(id.0))
-                .for_update();
-            if taken.first::<i64>(conn).optional()?.is_some() {
-                return Err(SaveAppError::NameTaken);
-            }
+        if let Some(name) = &change.name
+            && is_taken(conn, name, Some(id))?
+        {
+            return Err(SaveAppError::NameTaken);
         }
         if change.name.is_some() || change.owner.is_some() {
             let row = AppChangeRow { name: change.name.as_deref(), owner: change.owner.as_deref() };

@@ -7,7 +7,7 @@ use logmon_core::log::{Level, Log, LogFilter, LogId};
 use logmon_core::page::Page;
 
 use super::schema::core_log;
-use super::{Connection, DbError, utc};
+use super::{Connection, DbError, apps, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_log)]
@@ -31,15 +31,16 @@ impl From<LogRow> for Log {
 /// # Errors
 /// See [`DbError`].
 pub fn list(conn: &mut Connection, filter: &LogFilter, page: Page) -> Result<Vec<Log>, DbError> {
-    if filter.apps.is_empty() {
-        return newest(conn, None, &filter.levels, page);
+    if filter.apps.is_empty() && filter.levels.is_empty() {
+        return newest(conn, None, page);
     }
     // The index is ordered by time only within one app and level, so each such pair is asked for its newest rows.
+    let apps = if filter.apps.is_empty() { apps::ids(conn)? } else { filter.apps.clone() };
     let levels = if filter.levels.is_empty() { Level::ALL.as_slice() } else { &filter.levels };
     let mut logs = Vec::new();
-    for app in &filter.apps {
+    for app in apps {
         for level in levels {
-            logs.extend(newest(conn, Some(*app), std::slice::from_ref(level), page)?);
+            logs.extend(newest(conn, Some((app, *level)), page)?);
         }
     }
     logs.sort_by_key(|log| std::cmp::Reverse((log.created_at, log.id)));
@@ -47,16 +48,11 @@ pub fn list(conn: &mut Connection, filter: &LogFilter, page: Page) -> Result<Vec
     Ok(logs)
 }
 
-fn newest(conn: &mut Connection, app: Option<AppId>, levels: &[Level], page: Page) -> Result<Vec<Log>, DbError> {
+fn newest(conn: &mut Connection, of: Option<(AppId, Level)>, page: Page) -> Result<Vec<Log>, DbError> {
     let mut query = core_log::table.select(LogRow::as_select()).into_boxed();
-    if let Some(app) = app {
-        query = query.filter(core_log::app_id.eq(app.0));
+    if let Some((app, level)) = of {
+        query = query.filter(core_log::app_id.eq(app.0)).filter(core_log::level.eq(level.as_str()));
     }
-    query = match levels {
-        [] => query,
-        [level] => query.filter(core_log::level.eq(level.as_str())),
-        levels => query.filter(core_log::level.eq_any(levels.iter().map(|level| level.as_str()))),
-    };
     if let Some(after) = page.after {
         let time = after.created_at.naive_utc();
         query = query

@@ -23,12 +23,15 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool, PooledConnection};
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool};
 use logmon_core::config::DatabaseSettings;
 use secrecy::ExposeSecret as _;
 
 /// A connection to the database.
 pub type Connection = MysqlConnection;
+
+/// A connection that goes back to its pool.
+pub type PooledConnection = diesel::r2d2::PooledConnection<ConnectionManager<MysqlConnection>>;
 
 /// How long a caller waits for a connection before the database counts as unavailable.
 const POOL_WAIT: Duration = Duration::from_secs(1);
@@ -58,7 +61,7 @@ impl Database {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when there is none within a second.
-    pub fn get(&self) -> Result<PooledConnection<ConnectionManager<MysqlConnection>>, DbError> {
+    pub fn get(&self) -> Result<PooledConnection, DbError> {
         #[expect(clippy::disallowed_methods, reason = "this is its one home")]
         self.pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
     }

@@ -78,6 +78,14 @@ impl Process {
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// The most memory that it has held so far, in bytes.
+    pub fn memory_peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let kilobytes: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap_or_else(|e| panic!("{e}: {peak}"));
+        kilobytes * 1024
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         let name = match signal {

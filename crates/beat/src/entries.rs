@@ -6,7 +6,7 @@ use logmon_core::celery::{BadArguments, NewTask};
 use logmon_core::config::ScheduleSettings;
 use logmon_core::schedule::Schedule;
 use logmon_core::summary::yesterday;
-use logmon_core::tasks::{CheckErrorLogs, GenerateDailySummary, NoInput, SummaryInput, Task as _};
+use logmon_core::tasks::{CheckErrorLogs, GenerateDailySummary, NoInput, RotatePartitions, SummaryInput, Task as _};
 
 /// Makes the task of a slot.
 type MakeTask = Box<dyn Fn(DateTime<Utc>) -> Result<NewTask, BadArguments> + Send + Sync>;
@@ -50,6 +50,13 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
             missed: Missed::All(31),
             // The date travels with the task: it may run on another day than it was due on.
             task: Box::new(move |slot| GenerateDailySummary::call(&SummaryInput { date: Some(yesterday(slot, zone)) })),
+        },
+        Entry {
+            name: "rotate-partitions",
+            // Often, for a day that was not made costs nothing yet, and one that was not dropped costs room.
+            schedule: Schedule::crontab("20 * * * *", Tz::UTC)?,
+            missed: Missed::Latest,
+            task: Box::new(|_| RotatePartitions::call(&NoInput {})),
         },
     ])
 }

@@ -1,6 +1,7 @@
 //! What the handlers work with.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono_tz::Tz;
 use logmon_core::alert::Rule;
@@ -16,6 +17,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// When an app's errors are too many.
     pub rule: Rule,
+    /// How long logs are kept.
+    pub retention: Duration,
     /// The zone that days are cut in.
     pub zone: Tz,
 }

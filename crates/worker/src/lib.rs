@@ -17,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, WorkerSettings, ZoneSettings};
+use logmon_core::config::{
+    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, StorageSettings, WorkerSettings, ZoneSettings,
+};
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, WorkerId};
 use logmon_store::db::Database;
@@ -35,6 +37,8 @@ struct Cli {
     database: DatabaseSettings,
     #[command(flatten)]
     broker: BrokerSettings,
+    #[command(flatten)]
+    storage: StorageSettings,
     #[command(flatten)]
     zone: ZoneSettings,
     #[command(flatten)]
@@ -73,6 +77,7 @@ impl Cli {
             database: database.clone(),
             clock: Arc::new(SystemClock),
             rule: self.check.rule(),
+            retention: self.storage.retention,
             zone: self.zone.time_zone,
         };
         let (queues, timeout) = (&self.worker.queues, self.worker.worker_timeout);

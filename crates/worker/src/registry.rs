@@ -1,7 +1,7 @@
 //! Which handler runs which task: the one list.
 
 use logmon_core::celery::Arguments;
-use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, Noop, Task};
+use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, Noop, RotatePartitions, Task};
 use logmon_store::db::DbError;
 use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
@@ -64,8 +64,13 @@ const fn handler<T: Handle>() -> Handler {
 }
 
 /// Every handler.
-pub const HANDLERS: &[Handler] =
-    &[handler::<CheckErrorLogs>(), handler::<GenerateDailySummary>(), handler::<Noop>(), handler::<DeleteApp>()];
+pub const HANDLERS: &[Handler] = &[
+    handler::<CheckErrorLogs>(),
+    handler::<GenerateDailySummary>(),
+    handler::<Noop>(),
+    handler::<DeleteApp>(),
+    handler::<RotatePartitions>(),
+];
 
 /// The handler of a task.
 pub fn find(task: &str) -> Option<&'static Handler> {

@@ -16,15 +16,20 @@ fn errors(api: &Api, app: i64, count: usize) {
     assert_eq!(answer.json()["accepted"], count);
 }
 
-/// Queues a check by hand and gives how many alerts it raised.
-fn check(system: &System) -> Value {
+/// Queues a task by hand and gives its result.
+fn run_task(system: &System, name: &str) -> Value {
     use logmon_core::celery::{Arguments, NewTask, Status};
-    let task = NewTask::new(CHECK, "celery", Arguments::default());
+    let task = NewTask::new(name, "celery", Arguments::default());
     system.broker.broker.enqueue(&task).unwrap();
-    eventually("a check", || {
+    eventually(name, || {
         let result = system.broker.broker.result(&task.id).unwrap();
         (result.status == Status::Success).then(|| serde_json::from_str(result.result.get()).unwrap())
     })
+}
+
+/// How many alerts a check raises.
+fn check(system: &System) -> Value {
+    run_task(system, CHECK)
 }
 
 fn today() -> String {
@@ -185,4 +190,19 @@ fn several_beats_and_workers_do_each_slot_once() {
     slots.sort();
     slots.dedup();
     assert_eq!(slots.len(), count, "a slot was pushed twice");
+}
+
+#[test]
+fn days_past_retention_are_dropped_and_the_rest_stays() {
+    let system = System::new();
+    let _worker = system.work(&[("RETENTION", "5d")]);
+    for days in [0, 4, 6, 10, 100] {
+        system.database.execute(&format!(
+            "INSERT INTO core_log (app_id, level, message, created_at) VALUES (1, 'INFO', 'm', NOW(6) - INTERVAL {days} DAY)"
+        ));
+    }
+    for _ in 0..2 {
+        run_task(&system, "log_monitor_system.apps.core.tasks.rotate_partitions");
+        assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 2);
+    }
 }

@@ -10,6 +10,7 @@ mod database;
 mod http;
 mod logger;
 mod sample;
+mod storage;
 mod values;
 mod worker;
 mod zone;
@@ -19,6 +20,7 @@ pub use check::{CheckSettings, ScheduleSettings};
 pub use database::DatabaseSettings;
 pub use http::HttpSettings;
 pub use logger::{LogFormat, LogSettings};
+pub use storage::StorageSettings;
 pub use worker::WorkerSettings;
 pub use zone::ZoneSettings;
 
@@ -144,6 +146,8 @@ mod tests {
         http: HttpSettings,
         #[command(flatten)]
         schedule: ScheduleSettings,
+        #[command(flatten)]
+        storage: StorageSettings,
         #[command(flatten)]
         worker: WorkerSettings,
         #[command(flatten)]

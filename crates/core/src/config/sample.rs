@@ -5,8 +5,8 @@
 use clap::{Args, Command};
 
 use super::{
-    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, ScheduleSettings, WorkerSettings,
-    ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, ScheduleSettings, StorageSettings,
+    WorkerSettings, ZoneSettings,
 };
 
 fn sample() -> String {
@@ -20,6 +20,7 @@ fn sample() -> String {
         DatabaseSettings::augment_args,
         BrokerSettings::augment_args,
         HttpSettings::augment_args,
+        StorageSettings::augment_args,
         ZoneSettings::augment_args,
         CheckSettings::augment_args,
         ScheduleSettings::augment_args,

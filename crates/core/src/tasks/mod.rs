@@ -5,11 +5,13 @@ mod delete_app;
 mod generate_daily_summary;
 mod noop;
 pub mod retry;
+mod rotate_partitions;
 
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use noop::{Noop, NoopInput};
+pub use rotate_partitions::{RotatePartitions, Rotated};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -62,8 +64,13 @@ const fn contract<T: Task>() -> Contract {
 }
 
 /// Every task. The worker's registry must hold a handler for each; a test there says so.
-pub const ALL: &[Contract] =
-    &[contract::<CheckErrorLogs>(), contract::<GenerateDailySummary>(), contract::<Noop>(), contract::<DeleteApp>()];
+pub const ALL: &[Contract] = &[
+    contract::<CheckErrorLogs>(),
+    contract::<GenerateDailySummary>(),
+    contract::<Noop>(),
+    contract::<DeleteApp>(),
+    contract::<RotatePartitions>(),
+];
 
 #[cfg(test)]
 mod tests {

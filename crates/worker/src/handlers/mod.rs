@@ -4,3 +4,4 @@ mod check_error_logs;
 mod delete_app;
 mod generate_daily_summary;
 mod noop;
+mod rotate_partitions;

@@ -1,0 +1,24 @@
+//! The days of the logs: those to come are made, those that are older than is kept are dropped.
+
+use serde::Serialize;
+
+use super::{NoInput, Task};
+
+/// Makes the partitions of the coming days and drops those older than `RETENTION`. Returns how many of each.
+pub struct RotatePartitions;
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Rotated {
+    /// How many days were made.
+    pub made: usize,
+    /// How many days were dropped.
+    pub dropped: usize,
+}
+
+impl Task for RotatePartitions {
+    const NAME: &'static str = "log_monitor_system.apps.core.tasks.rotate_partitions";
+    const PARAMETERS: &'static [&'static str] = &[];
+    type Input = NoInput;
+    type Output = Rotated;
+}

@@ -28,7 +28,8 @@ where
 pub(super) fn mysql_url(text: &str) -> Result<SecretString, String> {
     let expected = || "an address such as mysql://USER:PASSWORD@HOST:3306/DATABASE is expected".to_owned();
     let url = Url::parse(text).ok().ok_or_else(expected)?;
-    let right = url.scheme() == "mysql" && url.has_host() && url.path().len() > 1;
+    let parameters = url.query_pairs().all(|(name, _)| name == "unix_socket");
+    let right = url.scheme() == "mysql" && url.has_host() && url.path().len() > 1 && parameters;
     if right { Ok(text.to_owned().into()) } else { Err(expected()) }
 }
 

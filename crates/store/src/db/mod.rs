@@ -77,14 +77,6 @@ impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
     }
 }
 
-/// A connection outside the pool, for a thread that keeps it.
-pub(crate) fn connect(settings: &DatabaseSettings) -> Result<Connection, DbError> {
-    let url = settings.database_url.expose_secret();
-    let mut conn = MysqlConnection::establish(url).map_err(|e| DbError::Unavailable(e.to_string()))?;
-    prepare(&mut conn)?;
-    Ok(conn)
-}
-
 fn prepare(conn: &mut Connection) -> Result<(), diesel::result::Error> {
     conn.batch_execute(
             "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';

@@ -12,9 +12,17 @@ const GROUP_RECORDS: usize = 2_000;
 /// request may be larger.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
+/// How many records must wait for a second thread to help one that is storing.
+const JOIN_RECORDS: usize = 256;
+/// How long they wait for it at most: longer than any transaction of few records takes.
+const PATIENCE: Duration = Duration::from_millis(20);
+
 /// The records of one request, and whom to tell what became of them.
 pub(super) struct Job {
     pub(super) records: Vec<Record>,
+    /// When it came.
+    pub(super) since: Instant,
+    /// When its client gives up.
     pub(super) deadline: Instant,
     pub(super) reply: Box<dyn FnOnce(Result<Vec<Stored>, WriteError>) + Send>,
 }
@@ -29,7 +37,6 @@ impl Job {
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
-    closing: Condvar,
     bytes_max: usize,
 }
 
@@ -37,12 +44,17 @@ pub(super) struct Queue {
 struct Waiting {
     jobs: VecDeque<Job>,
     bytes: usize,
+    records: usize,
+    /// How many threads are storing.
+    storing: usize,
+    /// How many are waiting to help them.
+    watching: usize,
     closed: bool,
 }
 
 impl Queue {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), closing: Condvar::new(), bytes_max }
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max }
     }
 
     /// Adds a job, or gives it back when there is no room.
@@ -54,45 +66,70 @@ impl Queue {
             return Err(job);
         }
         waiting.bytes += bytes;
+        waiting.records += job.records.len();
         waiting.jobs.push_back(job);
+        let wake = waiting.storing == 0 || waiting.records >= JOIN_RECORDS;
         drop(waiting);
-        self.arrived.notify_one();
+        if wake {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
-    /// Waits for jobs and takes as many as one transaction holds; `None` when the queue is closed and empty.
+    /// Waits for jobs and takes as many as one transaction holds; `None` when the queue is closed and empty. Whoever took
+    /// some says [`Queue::done`] afterwards.
+    ///
+    /// While another thread stores, and little waits, it is left for that thread: it comes back within a moment.
     ///
     /// What waits longer than its deadline was given up by its client, who was told so: it is dropped here.
     pub(super) fn take(&self) -> Option<Vec<Job>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let group = waiting.take_group(Instant::now());
-            if !group.is_empty() {
-                return Some(group);
+            let now = Instant::now();
+            if waiting.is_worth_taking(now) {
+                let group = waiting.take_group(now);
+                if !group.is_empty() {
+                    waiting.storing += 1;
+                    // Somebody must be awake to help when this one is stuck.
+                    if waiting.watching == 0 {
+                        self.arrived.notify_one();
+                    }
+                    return Some(group);
+                }
             }
-            if waiting.closed {
+            if waiting.closed && waiting.jobs.is_empty() {
                 return None;
             }
-            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting = if waiting.jobs.is_empty() && waiting.storing == 0 {
+                self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner)
+            } else {
+                waiting.watching += 1;
+                let (mut waiting, _) =
+                    self.arrived.wait_timeout(waiting, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+                waiting.watching -= 1;
+                waiting
+            };
         }
     }
 
-    /// Waits for the queue to be closed, at most for `patience`; says whether it is.
-    pub(super) fn is_closed_within(&self, patience: Duration) -> bool {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.closing.wait_timeout_while(waiting, patience, |waiting| !waiting.closed);
-        waited.unwrap_or_else(PoisonError::into_inner).0.closed
+    /// Says that a group that was taken is stored.
+    pub(super) fn done(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).storing -= 1;
     }
 
     /// Takes nothing more; what is there is still to be stored.
     pub(super) fn close(&self) {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.arrived.notify_all();
-        self.closing.notify_all();
     }
 }
 
 impl Waiting {
+    fn is_worth_taking(&self, now: Instant) -> bool {
+        let oldest = self.jobs.front().map(|job| now.saturating_duration_since(job.since));
+        self.storing == 0 || self.closed || self.records >= JOIN_RECORDS || oldest.is_some_and(|age| age >= PATIENCE)
+    }
+
     fn take_group(&mut self, now: Instant) -> Vec<Job> {
         let (mut group, mut records, mut bytes) = (Vec::new(), 0, 0);
         while let Some(job) = self.jobs.pop_front() {
@@ -102,6 +139,7 @@ impl Waiting {
                 break;
             }
             self.bytes -= size;
+            self.records -= job.records.len();
             if job.deadline <= now {
                 (job.reply)(Err(WriteError::Unavailable("it waited too long".to_owned())));
                 continue;

@@ -14,7 +14,7 @@ use logmon_core::log::Level;
 use super::Record;
 use crate::db::log_counts::minute;
 
-/// The transaction that stores `records` and adds to their counts; the first id is in `@logmon_first` afterwards.
+/// The transaction that stores `records` and adds to their counts.
 pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> String {
     let size: usize = records.clone().map(|record| record.message.len() + ROW_SIZE).sum();
     let mut sql = String::with_capacity(size + 1_024);
@@ -32,7 +32,7 @@ pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone)
         push_row(&mut sql, record, &time.1);
         *counts.entry((record.app, record.level, minute(record.created_at))).or_default() += 1;
     }
-    sql.push_str(";SET @logmon_first=LAST_INSERT_ID();INSERT INTO core_logcount (app_id,level,minute,count) VALUES ");
+    sql.push_str(";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ");
     // In the order of the key, so that two groups never wait for each other.
     for (number, ((app, level, minute), count)) in counts.iter().enumerate() {
         if number > 0 {

@@ -23,6 +23,8 @@ pub enum ErrorCode {
     UnsupportedMediaType,
     /// Not one record of a batch can be stored.
     NothingUsable,
+    /// The Idempotency-Key was used for another body.
+    KeyReused,
     /// A defect of ours.
     Internal,
     /// The database or Redis is away: the same request may succeed in a moment.
@@ -40,7 +42,7 @@ impl ErrorCode {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NothingUsable => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NothingUsable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -9,10 +9,12 @@ pub mod endpoints;
 pub mod error;
 pub mod error_code;
 pub mod health;
+pub mod idempotency;
 pub mod middleware;
 pub mod query;
 pub mod routes;
 pub mod state;
+pub mod watch;
 
 use std::process::ExitCode;
 

@@ -5,15 +5,17 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
+use logmon_core::alert::Rule;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_store::broker::{Broker, BrokerError};
-use logmon_store::db::writer::{Record, Stored, Writer};
+use logmon_store::db::writer::{Key, MakeAnswer, Record, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::ApiError;
 use crate::health::Health;
+use crate::watch::Watch;
 
 /// How long a request waits for the database or Redis, the wait for a turn included.
 ///
@@ -38,6 +40,8 @@ pub struct State {
     pub body_limit: usize,
     /// What is up and what is not.
     pub health: Health,
+    /// The apps whose errors come in.
+    pub watch: Watch,
 }
 
 /// How many calls to Redis run at once.
@@ -45,13 +49,14 @@ pub const BROKER_CONNECTIONS: u32 = 8;
 
 impl State {
     /// The state of a server on this database and Redis.
-    pub fn new(stores: Stores, clock: Arc<dyn Clock>, zone: Tz, body_limit: usize) -> Self {
+    pub fn new(stores: Stores, clock: Arc<dyn Clock>, zone: Tz, body_limit: usize, rule: Rule) -> Self {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
             apps: Apps::default(),
             writer: stores.writer,
             health: Health::default(),
+            watch: Watch::new(rule),
             database: stores.database,
             broker: stores.broker,
             clock,
@@ -84,14 +89,26 @@ impl State {
     /// As [`State::database`].
     pub async fn store(&self, records: Vec<Record>) -> Result<Vec<Stored>, ApiError> {
         let (reply, stored) = oneshot::channel();
-        self.writer.submit(records, Instant::now() + DEADLINE, |outcome| {
-            // Nobody listens any more where the client's time is up.
-            let _told = reply.send(outcome);
-        });
-        match tokio::time::timeout(DEADLINE, stored).await {
-            Ok(Ok(outcome)) => outcome.map_err(|e| ApiError::unavailable(e.to_string())),
-            Ok(Err(e)) => Err(ApiError::internal(e.to_string())),
-            Err(_) => Err(ApiError::unavailable("the database did not answer in time")),
+        self.writer.submit(records, Instant::now() + DEADLINE, |outcome| tell(reply, outcome));
+        hear(stored).await?.map_err(|e| ApiError::unavailable(e.to_string()))
+    }
+
+    /// Stores logs, their key and the answer to them, all or nothing; `None` when the key is there already.
+    ///
+    /// # Errors
+    /// As [`State::database`].
+    pub async fn store_once(
+        &self,
+        key: Key,
+        records: Vec<Record>,
+        answer: MakeAnswer,
+    ) -> Result<Option<Vec<Stored>>, ApiError> {
+        let (reply, stored) = oneshot::channel();
+        self.writer.submit_once(key, records, answer, Instant::now() + DEADLINE, |outcome| tell(reply, outcome));
+        match hear(stored).await? {
+            Ok(stored) => Ok(Some(stored)),
+            Err(WriteError::KeyTaken) => Ok(None),
+            Err(error) => Err(ApiError::unavailable(error.to_string())),
         }
     }
 
@@ -164,6 +181,20 @@ pub struct Stores {
     pub database_connections: usize,
     /// Redis.
     pub broker: Broker,
+}
+
+type Outcome = Result<Vec<Stored>, WriteError>;
+
+fn tell(reply: oneshot::Sender<Outcome>, outcome: Outcome) {
+    // Nobody listens any more where the client's time is up.
+    let _told = reply.send(outcome);
+}
+
+async fn hear(stored: oneshot::Receiver<Outcome>) -> Result<Outcome, ApiError> {
+    match tokio::time::timeout(DEADLINE, stored).await {
+        Ok(outcome) => outcome.map_err(|e| ApiError::internal(e.to_string())),
+        Err(_) => Err(ApiError::unavailable("the database did not answer in time")),
+    }
 }
 
 async fn bounded<T: Send + 'static>(

@@ -12,6 +12,7 @@ use actix_web::web::{Bytes, Payload};
 use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::python::{Entries, Kind};
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
@@ -28,6 +29,55 @@ pub enum Body {
     Lines(Bytes),
     /// The fields of a form, or none for an empty body.
     Fields(Fields<'static>),
+}
+
+/// A body that was read and decompressed, and not looked at yet.
+#[derive(Debug)]
+pub struct RawBody(Bytes);
+
+impl RawBody {
+    /// Reads the body of `request`, at most [`State::body_limit`] bytes of it, compressed and not.
+    ///
+    /// # Errors
+    /// When it is too large, too slow, or not readable.
+    pub async fn read(request: &HttpRequest, payload: Payload, state: &State) -> Result<Self, ApiError> {
+        let limit = state.body_limit;
+        let coding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let coding = coding.map(Coding::from_header).transpose()?.flatten();
+        let bytes = read::all(request, payload, limit).await?;
+        match coding {
+            Some(coding) if !bytes.is_empty() => Ok(Self(decode::decode(coding, bytes, limit).await?)),
+            Some(_) | None => Ok(Self(bytes)),
+        }
+    }
+
+    /// The SHA-256 of the body.
+    pub fn hash(&self) -> [u8; 32] {
+        Sha256::digest(&self.0).into()
+    }
+
+    /// Reads the body as its Content-Type says.
+    ///
+    /// # Errors
+    /// When it is in a form that is not taken, or not readable in it.
+    pub async fn parse(self, request: &HttpRequest) -> Result<Body, ApiError> {
+        let Self(bytes) = self;
+        if bytes.is_empty() {
+            // DRF looks at the type of a body only when there is one.
+            return Ok(Body::Fields(Fields::default()));
+        }
+        let content_type = ContentType::of(request);
+        match content_type.media() {
+            Some(Media::Json) => Ok(Body::Json(content_type.decode_json(bytes)?)),
+            Some(Media::Ndjson) => Ok(Body::Lines(bytes)),
+            Some(Media::Form) => Ok(Body::Fields(form::parse(&bytes, content_type.charset())?)),
+            Some(Media::Multipart) => Ok(Body::Fields(multipart::parse(request, &content_type, bytes).await?)),
+            None => Err(ApiError::detail(
+                ErrorCode::UnsupportedMediaType,
+                format!("Unsupported media type \"{}\" in request.", content_type.text()),
+            )),
+        }
+    }
 }
 
 /// JSON text in UTF-8.
@@ -63,28 +113,7 @@ impl Body {
     /// # Errors
     /// When it is too large, too slow, in a form that is not taken, or not readable in it.
     pub async fn read(request: &HttpRequest, payload: Payload, state: &State) -> Result<Self, ApiError> {
-        let limit = state.body_limit;
-        let coding = request.headers().get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        let coding = coding.map(Coding::from_header).transpose()?.flatten();
-        let mut bytes = read::all(request, payload, limit).await?;
-        if bytes.is_empty() {
-            // DRF looks at the type of a body only when there is one.
-            return Ok(Self::Fields(Fields::default()));
-        }
-        if let Some(coding) = coding {
-            bytes = decode::decode(coding, bytes, limit).await?;
-        }
-        let content_type = ContentType::of(request);
-        match content_type.media() {
-            Some(Media::Json) => Ok(Self::Json(content_type.decode_json(bytes)?)),
-            Some(Media::Ndjson) => Ok(Self::Lines(bytes)),
-            Some(Media::Form) => Ok(Self::Fields(form::parse(&bytes, content_type.charset())?)),
-            Some(Media::Multipart) => Ok(Self::Fields(multipart::parse(request, &content_type, bytes).await?)),
-            None => Err(ApiError::detail(
-                ErrorCode::UnsupportedMediaType,
-                format!("Unsupported media type \"{}\" in request.", content_type.text()),
-            )),
-        }
+        RawBody::read(request, payload, state).await?.parse(request).await
     }
 
     /// What the body holds.

@@ -11,7 +11,7 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use clap::Args;
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, DatabaseSettings, HttpSettings, LogSettings, ZoneSettings};
+use logmon_core::config::{BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, ZoneSettings};
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
@@ -38,6 +38,8 @@ pub struct Serve {
     #[command(flatten)]
     broker: BrokerSettings,
     #[command(flatten)]
+    check: CheckSettings,
+    #[command(flatten)]
     zone: ZoneSettings,
     #[command(flatten)]
     log: LogSettings,
@@ -59,7 +61,7 @@ impl Serve {
         let writer = Writer::start(&self.database);
         let stores = Stores { writer, database, database_connections, broker };
         let body_limit = self.http.body_limit.get();
-        let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, body_limit);
+        let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, body_limit, self.check.rule());
         let stop = Stop::on_signals()?;
         let listen = self.http.listen;
         actix_web::rt::System::new().block_on(async move {

@@ -1,5 +1,8 @@
 //! `/api/logs/`: taking logs in and listing them.
 
+use std::collections::BTreeMap;
+
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
@@ -8,13 +11,14 @@ use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog};
 use logmon_core::page::Cursor;
 use logmon_store::db::logs;
-use logmon_store::db::writer::{Record, Stored};
+use logmon_store::db::writer::{Answer, Key, Record, Stored};
 use serde::Serialize;
 
 use super::rfc3339;
-use crate::body::{Body, Input, RawRecord};
+use crate::body::{Input, RawBody, RawRecord};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
+use crate::idempotency;
 use crate::query::{Listing, Query};
 use crate::state::State;
 
@@ -47,85 +51,155 @@ struct BatchView {
 }
 
 /// A record of a batch that was not stored.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 struct Rejected {
     index: usize,
     errors: FieldErrors,
 }
 
-/// Stores one log, or each right one of a batch; answers when they are committed.
+/// Stores one log, or each right one of a batch; answers when they are committed. With an Idempotency-Key a request that
+/// was stored before is answered as it was then.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let body = Body::read(&request, payload, &state).await?;
-    match body.input()? {
-        Input::Record(fields) => store_one(&state, &fields).await,
-        Input::Batch(records) => store_batch(&state, &records).await,
+    let body = RawBody::read(&request, payload, &state).await?;
+    let now = state.clock.now();
+    let key = idempotency::key_of(&request, &body, now)?;
+    if let Some(key) = &key
+        && let Some(replayed) = idempotency::replay(&state, key).await?
+    {
+        return Ok(replayed);
     }
+    let body = body.parse(&request).await?;
+    let batch = match body.input()? {
+        Input::Record(fields) => return store_one(&state, &fields, key, now).await,
+        Input::Batch(records) => Batch::check(&state, &records, now).await?,
+    };
+    batch.store(&state, key).await
 }
 
-async fn store_one(state: &State, fields: &Fields<'_>) -> Result<HttpResponse, ApiError> {
+async fn store_one(
+    state: &State,
+    fields: &Fields<'_>,
+    key: Option<Key>,
+    created_at: DateTime<Utc>,
+) -> Result<HttpResponse, ApiError> {
     let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
     let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
-    let created_at = state.clock.now();
-    let (app, level) = (log.app, log.level);
-    let view = |id, message| LogView { id, level: level.as_str().to_owned(), message, created_at, app };
-    let message = log.message.clone();
-    let stored = state.store(vec![record(log, created_at)]).await?;
-    match stored.first() {
-        Some(Stored::Yes(id)) => Ok(HttpResponse::Created().json(view(*id, message))),
-        Some(refused) => Err(errors_of(state, app, refused).into()),
-        None => Err(ApiError::internal("nothing was said of a record")),
+    let (app, level, message) = (log.app, log.level, log.message.clone());
+    let answer = move |stored: &[Stored]| match stored.first() {
+        Some(Stored::Yes(id)) => {
+            let level = level.as_str().to_owned();
+            answer_of(StatusCode::CREATED, &LogView { id: *id, level, message, created_at, app })
+        }
+        refused => answer_of(StatusCode::BAD_REQUEST, &errors_of(app, refused.unwrap_or(&Stored::Refused))),
+    };
+    store(state, vec![record(log, created_at)], key, answer).await
+}
+
+/// Stores records and answers; with a key, the answer is stored with them.
+async fn store(
+    state: &State,
+    records: Vec<Record>,
+    key: Option<Key>,
+    answer: impl FnOnce(&[Stored]) -> Answer + Clone + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let apps: Vec<(AppId, Level)> = records.iter().map(|record| (record.app, record.level)).collect();
+    let stored = match key {
+        None => state.store(records).await?,
+        Some(key) => match state.store_once(key.clone(), records, Box::new(answer.clone())).await? {
+            Some(stored) => stored,
+            // The same request came twice at the same time, and the other one was first.
+            None => {
+                let replayed = idempotency::replay(state, &key).await?;
+                return replayed.ok_or_else(|| ApiError::internal("a key that is taken and not there"));
+            }
+        },
+    };
+    let mut watched: BTreeMap<AppId, u64> = BTreeMap::new();
+    for ((app, level), stored) in apps.into_iter().zip(&stored) {
+        match stored {
+            Stored::Yes(_) if level == state.watch.level() => *watched.entry(app).or_default() += 1,
+            Stored::UnknownApp => state.forget_app(app),
+            Stored::Yes(_) | Stored::Refused => {}
+        }
     }
+    for (app, count) in watched {
+        state.watch.stored(state, app, count);
+    }
+    Ok(idempotency::respond(answer(&stored)))
 }
 
 /// How many records a batch may have: what is said of each that is wrong takes more room than the record itself.
 const RECORDS_MAX: usize = 10_000;
 
-async fn store_batch(state: &State, records: &[RawRecord<'_>]) -> Result<HttpResponse, ApiError> {
-    if records.len() > RECORDS_MAX {
-        let detail = format!("A batch of more than {RECORDS_MAX} records is not taken: send it in parts.");
-        return Err(ApiError::detail(ErrorCode::TooLarge, detail));
-    }
-    let records: Vec<_> = records.iter().map(|raw| raw.fields()).collect();
-    let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(NewLog::named_app).collect();
-    wanted.sort_unstable();
-    wanted.dedup();
-    let known = state.known_apps(&wanted).await?;
-    let created_at = state.clock.now();
-    let (mut good, mut places, mut rejected) = (Vec::with_capacity(records.len()), Vec::new(), Vec::new());
-    for (index, fields) in records.into_iter().enumerate() {
-        match fields.and_then(|fields| NewLog::from_fields(&fields, |app| known.contains(&app))) {
-            Ok(log) => {
-                places.push((index, log.app));
-                good.push(record(log, created_at));
+/// A batch whose records were looked at.
+struct Batch {
+    good: Vec<Record>,
+    /// Where in the batch each good record stands.
+    places: Vec<usize>,
+    rejected: Vec<Rejected>,
+}
+
+impl Batch {
+    async fn check(state: &State, records: &[RawRecord<'_>], created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+        if records.len() > RECORDS_MAX {
+            let detail = format!("A batch of more than {RECORDS_MAX} records is not taken: send it in parts.");
+            return Err(ApiError::detail(ErrorCode::TooLarge, detail));
+        }
+        let records: Vec<_> = records.iter().map(|raw| raw.fields()).collect();
+        let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(NewLog::named_app).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let known = state.known_apps(&wanted).await?;
+        let mut batch = Self { good: Vec::with_capacity(records.len()), places: Vec::new(), rejected: Vec::new() };
+        for (index, fields) in records.into_iter().enumerate() {
+            match fields.and_then(|fields| NewLog::from_fields(&fields, |app| known.contains(&app))) {
+                Ok(log) => {
+                    batch.places.push(index);
+                    batch.good.push(record(log, created_at));
+                }
+                Err(errors) => batch.rejected.push(Rejected { index, errors }),
             }
-            Err(errors) => rejected.push(Rejected { index, errors }),
         }
+        Ok(batch)
     }
-    let stored = if good.is_empty() { Vec::new() } else { state.store(good).await? };
-    for ((index, app), stored) in places.into_iter().zip(&stored) {
-        if !matches!(stored, Stored::Yes(_)) {
-            rejected.push(Rejected { index, errors: errors_of(state, app, stored) });
+
+    async fn store(self, state: &State, key: Option<Key>) -> Result<HttpResponse, ApiError> {
+        let Self { good, places, mut rejected } = self;
+        if good.is_empty() {
+            return Ok(idempotency::respond(batch_answer(0, rejected)));
         }
+        let apps: Vec<AppId> = good.iter().map(|record| record.app).collect();
+        let answer = move |stored: &[Stored]| {
+            for ((index, app), stored) in places.into_iter().zip(apps).zip(stored) {
+                if !matches!(stored, Stored::Yes(_)) {
+                    rejected.push(Rejected { index, errors: errors_of(app, stored) });
+                }
+            }
+            rejected.sort_by_key(|rejected| rejected.index);
+            batch_answer(stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count(), rejected)
+        };
+        store(state, good, key, answer).await
     }
-    rejected.sort_by_key(|rejected| rejected.index);
-    let accepted = stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count();
-    let batch = BatchView { accepted, duplicate: 0, rejected };
-    if batch.accepted == 0 && !batch.rejected.is_empty() {
-        return Err(ApiError::json(ErrorCode::NothingUsable, &batch));
-    }
-    Ok(HttpResponse::Ok().json(batch))
+}
+
+fn batch_answer(accepted: usize, rejected: Vec<Rejected>) -> Answer {
+    let nothing_usable = accepted == 0 && !rejected.is_empty();
+    let status = if nothing_usable { ErrorCode::NothingUsable.status() } else { StatusCode::OK };
+    answer_of(status, &BatchView { accepted, duplicate: 0, rejected })
+}
+
+fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
+    // Numbers and text always serialise.
+    Answer { status: status.as_u16(), body: serde_json::to_string(view).unwrap_or_default() }
 }
 
 fn record(log: NewLog, created_at: DateTime<Utc>) -> Record {
     Record { app: log.app, level: log.level, message: log.message, created_at }
 }
 
-fn errors_of(state: &State, app: AppId, stored: &Stored) -> FieldErrors {
+fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {
     match stored {
-        Stored::UnknownApp => {
-            state.forget_app(app);
-            FieldErrors::one("app", format!("Invalid pk \"{}\" - object does not exist.", app.0))
-        }
+        Stored::UnknownApp => FieldErrors::one("app", format!("Invalid pk \"{}\" - object does not exist.", app.0)),
         Stored::Yes(_) | Stored::Refused => FieldErrors::non_field("The database does not take this record."),
     }
 }

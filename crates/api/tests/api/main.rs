@@ -5,5 +5,6 @@
 mod calls;
 mod common;
 mod drf;
+mod ingest;
 mod producers;
 mod story;

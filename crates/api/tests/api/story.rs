@@ -83,6 +83,32 @@ fn from_errors_to_an_alert_to_a_summary() {
     }
 }
 
+#[test]
+fn a_passed_threshold_is_checked_at_once_and_once() {
+    let system = System::new();
+    let apis = [system.serve(), system.serve()];
+    let worker = system.work(&[]);
+    // No beat runs: nobody would check for ten minutes. Neither server sees more than half of it.
+    for (n, api) in [(0, 50), (1, 50)] {
+        errors(&apis[n], 1, api);
+        errors(&apis[n], 2, 20);
+    }
+    errors(&apis[0], 1, 1);
+    let alerts = eventually("an alert", || {
+        let alerts = apis[0].get("/api/alerts/").json();
+        (alerts != json!([])).then_some(alerts)
+    });
+    assert_eq!(alerts.as_array().unwrap().len(), 1);
+    assert_eq!(alerts[0]["app"], 1);
+    for _ in 0..20 {
+        errors(&apis[0], 1, 10);
+    }
+    // Another one, queued behind whatever was queued before.
+    check(&system);
+    let checks = worker.said().lines().filter(|line| line.contains("succeeded") && line.contains(CHECK)).count();
+    assert!(checks <= 3, "{checks} checks: one for each server and one by hand at most");
+}
+
 /// A summary that cannot go on: the app's row is locked by somebody else.
 fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (Session, String) {
     let mut lock = system.database.session();

@@ -1,7 +1,10 @@
 //! Putting a task on its queue.
 
+use std::time::Duration;
+
 use logmon_core::celery::{NewTask, Priority};
 
+use super::scripts::ENQUEUE_ONCE;
 use super::{Broker, BrokerError};
 
 impl Broker {
@@ -23,6 +26,17 @@ impl Broker {
             self.note_bound(&task.queue);
         }
         Ok(())
+    }
+
+    /// Puts a task on its queue, unless one was put there under the same name within the time `once`.
+    ///
+    /// # Errors
+    /// As [`Broker::enqueue`].
+    pub fn enqueue_once(&self, name: &str, once: Duration, task: &NewTask) -> Result<(), BrokerError> {
+        let mut call = ENQUEUE_ONCE.prepare_invoke();
+        call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, Priority::default()));
+        call.arg(task.encode(&self.origin)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
+        self.with(|conn| call.invoke(conn))
     }
 
     // Celery's producers name a queue's binding once a connection; admin tools read it.

@@ -107,6 +107,11 @@ impl Keys {
         self.key("rq:delayed_body")
     }
 
+    /// String that expires: a task was enqueued under this name.
+    pub fn once(&self, name: &str) -> String {
+        self.key(&format!("rq:once:{name}"))
+    }
+
     /// Hash: entry of the schedule to its newest dispatched slot, in milliseconds.
     pub fn slots(&self) -> String {
         self.key("rq:beat:last")

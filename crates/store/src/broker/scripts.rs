@@ -22,4 +22,5 @@ scripts! {
     BURY = "bury.lua";
     RENEW = "renew.lua";
     DISPATCH = "dispatch.lua";
+    ENQUEUE_ONCE = "enqueue_once.lua";
 }

@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod apps;
 mod error;
+pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_summaries;
 pub mod logs;

@@ -8,6 +8,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
+use super::schema::core_log;
 use super::{Connection, DbError, number, transaction};
 
 /// How many coming days have a partition.
@@ -15,7 +16,7 @@ pub const DAYS_AHEAD: u64 = 7;
 /// How many past days get one of their own when a table is moved; what is older shares one.
 const DAYS_BACK: u64 = 31;
 /// How many rows are moved at a time.
-const CHUNK: i64 = 5_000;
+const CHUNK: i64 = 1_000;
 const COLUMNS: &str = "id, level, message, created_at, app_id";
 
 /// A partition of `core_log` that holds one day, and the oldest one everything before it.
@@ -102,30 +103,37 @@ fn definition(day: NaiveDate) -> String {
 fn copy(conn: &mut Connection, said: &mut impl FnMut(&str)) -> Result<(), DbError> {
     let end = number(conn, "SELECT COALESCE(MAX(id), 0) AS value FROM core_log")?;
     let mut from = number(conn, "SELECT COALESCE(MAX(up_to), 0) AS value FROM core_log_moved")?;
+    conn.batch_execute(&format!(
+        "CREATE TEMPORARY TABLE IF NOT EXISTS core_log_chunk ENGINE=InnoDB AS SELECT {COLUMNS} FROM core_log LIMIT 0"
+    ))?;
     let mut chunks = 0_u64;
-    while from < end {
-        let chunk = format!(
-            "SELECT COALESCE(MAX(id), {end}) AS value FROM
-             (SELECT id FROM core_log WHERE id > {from} AND id <= {end} ORDER BY id LIMIT {CHUNK}) AS chunk"
-        );
-        let until = number(conn, &chunk)?;
+    loop {
+        let ids = ids_after(conn, from, end)?;
+        let Some(until) = ids.last().copied() else { return Ok(()) };
+        let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
         transaction(conn, |conn| {
             // The share lock waits for whoever is changing a row of the chunk: his trigger comes first or second, and
-            // either way the last state is the one that stays.
+            // either way the last state is the one that stays. He may be waiting for the new table's next id meanwhile,
+            // which the last INSERT holds: so that one waits for nobody.
             conn.batch_execute(&format!(
-                "INSERT IGNORE INTO core_log_moving ({COLUMNS})
-                 SELECT {COLUMNS} FROM core_log WHERE id > {from} AND id <= {until} LOCK IN SHARE MODE;
+                "DELETE FROM core_log_chunk;
+                 INSERT INTO core_log_chunk SELECT {COLUMNS} FROM core_log FORCE INDEX (PRIMARY) WHERE id IN ({ids}) LOCK IN SHARE MODE;
+                 INSERT IGNORE INTO core_log_moving ({COLUMNS}) SELECT {COLUMNS} FROM core_log_chunk;
                  REPLACE INTO core_log_moved VALUES ({until})"
             ))?;
             Ok::<_, DbError>(())
         })?;
         from = until;
         chunks += 1;
-        if chunks.is_multiple_of(100) {
+        if chunks.is_multiple_of(1_000) {
             said(&format!("moved the logs up to {from} of {end}"));
         }
     }
-    Ok(())
+}
+
+fn ids_after(conn: &mut Connection, from: i64, end: i64) -> Result<Vec<i64>, DbError> {
+    let ids = core_log::table.select(core_log::id).filter(core_log::id.gt(from)).filter(core_log::id.le(end));
+    Ok(ids.order(core_log::id).limit(CHUNK).load(conn)?)
 }
 
 fn is_partitioned(conn: &mut Connection, table: &str) -> Result<bool, DbError> {

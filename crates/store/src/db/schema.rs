@@ -22,6 +22,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_ingestkey (idempotency_key) {
+        #[max_length = 255]
+        idempotency_key -> Varbinary,
+        #[max_length = 32]
+        body_hash -> Varbinary,
+        status -> Smallint,
+        answer -> Longtext,
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
     core_log (id) {
         id -> Bigint,
         #[max_length = 10]

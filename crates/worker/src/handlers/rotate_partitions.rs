@@ -1,11 +1,16 @@
-//! Makes the coming days' partitions and drops the old ones. Twice: the second finds them made and dropped.
+//! Makes the coming days' partitions, drops the old ones, and forgets old keys. Twice: the second finds them made and dropped.
+
+use std::time::Duration;
 
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
-use logmon_store::db::partitions;
+use logmon_store::db::{ingest_keys, partitions};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
+
+/// How long an Idempotency-Key is known: a week, where a day is promised.
+const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl Handle for RotatePartitions {
     fn run(context: &Context, _: NoInput) -> Result<Rotated, Failure> {
@@ -15,6 +20,7 @@ impl Handle for RotatePartitions {
         let mut conn = context.database.get()?;
         let made = partitions::make_until(&mut conn, last)?;
         let dropped = partitions::drop_before(&mut conn, (now - context.retention).date_naive())?;
+        ingest_keys::delete_before(&mut conn, now - KEYS_KEPT)?;
         if made + dropped > 0 {
             log::info!(made, dropped; "days of the logs");
         }

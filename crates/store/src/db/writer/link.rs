@@ -47,6 +47,8 @@ pub(super) enum Trouble {
     Locked(String),
     /// An app is not there.
     UnknownApp,
+    /// A key is there already.
+    Duplicate,
     /// The database does not take it.
     Refused(String),
 }
@@ -88,6 +90,17 @@ impl Link {
         Ok(first)
     }
 
+    /// Runs statements of a transaction whose end is still to come.
+    pub(super) fn run_piece(&mut self, statements: &str) -> Result<Ids, Trouble> {
+        let first = self.send(statements).map_err(trouble)?;
+        Ok(Ids { first, step: self.step })
+    }
+
+    /// Takes back a transaction whose end was still to come.
+    pub(super) fn roll_back(&mut self) -> Result<(), Trouble> {
+        self.conn.query_drop("ROLLBACK").map_err(unavailable)
+    }
+
     /// Those of `wanted` that are apps.
     pub(super) fn known_apps(&mut self, wanted: &[AppId]) -> Result<Vec<AppId>, Trouble> {
         let ids: Vec<String> = wanted.iter().map(|app| app.0.to_string()).collect();
@@ -121,6 +134,7 @@ fn trouble(error: Error) -> Trouble {
         1213 | 1180 => Trouble::Conflict(error.to_string()),
         1205 => Trouble::Locked(error.to_string()),
         1452 => Trouble::UnknownApp,
+        1062 => Trouble::Duplicate,
         // Too many connections, shutting down, read-only, full, killed, not ready: whatever is sent now fails.
         1021 | 1040 | 1041 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836 | 1927 => unavailable(error),
         _ => Trouble::Refused(error.to_string()),

@@ -50,6 +50,29 @@ pub enum Stored {
     Refused,
 }
 
+/// The key of a request that is to be stored once, however often it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The client's Idempotency-Key, at most 255 bytes.
+    pub key: String,
+    /// The SHA-256 of the request's body.
+    pub body_hash: [u8; 32],
+    /// When it came.
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a request is answered, and answered again when it is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+/// Makes the answer to a request of what became of its records.
+pub type MakeAnswer = Box<dyn FnOnce(&[Stored]) -> Answer + Send>;
+
 /// A request was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum WriteError {
@@ -59,6 +82,9 @@ pub enum WriteError {
     /// Too much waits already: nothing was stored.
     #[error("too many logs are waiting to be stored")]
     Full,
+    /// A request with the same key was stored before.
+    #[error("a request with the same Idempotency-Key was stored before")]
+    KeyTaken,
 }
 
 /// The writer. Clones share its threads; they end when the last clone is gone and what waited is stored.
@@ -85,7 +111,24 @@ impl Writer {
         deadline: Instant,
         reply: impl FnOnce(Result<Vec<Stored>, WriteError>) + Send + 'static,
     ) {
-        let job = Job { records, since: Instant::now(), deadline, reply: Box::new(reply) };
+        self.push(Job { records, key: None, since: Instant::now(), deadline, reply: Box::new(reply) });
+    }
+
+    /// The same for a request with a key: its records, the key and what `answer` makes of them are stored together, in a
+    /// transaction of their own.
+    pub fn submit_once(
+        &self,
+        key: Key,
+        records: Vec<Record>,
+        answer: MakeAnswer,
+        deadline: Instant,
+        reply: impl FnOnce(Result<Vec<Stored>, WriteError>) + Send + 'static,
+    ) {
+        let key = Some(Box::new((key, answer)));
+        self.push(Job { records, key, since: Instant::now(), deadline, reply: Box::new(reply) });
+    }
+
+    fn push(&self, job: Job) {
         if let Err(job) = self.0.0.push(job) {
             (job.reply)(Err(WriteError::Full));
         }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Record, Stored, WriteError};
+use super::{Key, MakeAnswer, Record, Stored, WriteError};
 
 /// The most records of one transaction.
 const GROUP_RECORDS: usize = 2_000;
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// The records of one request, and whom to tell what became of them.
 pub(super) struct Job {
     pub(super) records: Vec<Record>,
+    /// Its key, and what makes its answer.
+    pub(super) key: Option<Box<(Key, MakeAnswer)>>,
     /// When it came.
     pub(super) since: Instant,
     /// When its client gives up.

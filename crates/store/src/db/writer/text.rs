@@ -7,29 +7,75 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Timelike as _, Utc};
 use logmon_core::app::AppId;
 use logmon_core::log::Level;
 
-use super::Record;
+use super::{Answer, Key, Record};
 use crate::db::log_counts::minute;
 
 /// The transaction that stores `records` and adds to their counts.
 pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> String {
     let size: usize = records.clone().map(|record| record.message.len() + ROW_SIZE).sum();
     let mut sql = String::with_capacity(size + 1_024);
-    sql.push_str("BEGIN;INSERT INTO core_log (app_id,level,message,created_at) VALUES ");
+    sql.push_str("BEGIN;");
+    push_statements(&mut sql, records);
+    sql.push_str(";COMMIT");
+    sql
+}
+
+/// The same for a request with a key, up to where its answer is known: the key comes first, so that of two requests with
+/// the same key one waits for the other.
+pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record> + Clone) -> String {
+    let mut sql = begin_key(key);
+    sql.push(';');
+    push_statements(&mut sql, records);
+    sql
+}
+
+/// The beginning of a transaction with a key.
+pub(super) fn begin_key(key: &Key) -> String {
+    let mut sql =
+        String::from("BEGIN;INSERT INTO core_ingestkey (idempotency_key,body_hash,answer,created_at) VALUES (x'");
+    push_hex(&mut sql, key.key.as_bytes());
+    sql.push_str("',x'");
+    push_hex(&mut sql, &key.body_hash);
+    sql.push_str("','','");
+    sql.push_str(&in_sql(key.created_at));
+    sql.push_str("')");
+    sql
+}
+
+/// The end of a transaction with a key: the answer is kept.
+pub(super) fn commit_with_answer(key: &Key, answer: &Answer) -> String {
+    let mut sql = String::from("UPDATE core_ingestkey SET status=");
+    push(&mut sql, format_args!("{},answer='", answer.status));
+    push_text(&mut sql, &answer.body);
+    sql.push_str("' WHERE idempotency_key=x'");
+    push_hex(&mut sql, key.key.as_bytes());
+    sql.push_str("';COMMIT");
+    sql
+}
+
+/// One record and its count, within a transaction that was begun.
+pub(super) fn one(record: &Record) -> String {
+    let mut sql = String::from("SAVEPOINT logmon_one;");
+    push_statements(&mut sql, std::iter::once(record));
+    sql
+}
+
+/// Takes back the record that [`one`] stored.
+pub(super) const WITHOUT_ONE: &str = "ROLLBACK TO SAVEPOINT logmon_one";
+
+fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Record>) {
+    sql.push_str("INSERT INTO core_log (app_id,level,message,created_at) VALUES ");
     let mut counts: BTreeMap<(AppId, Level, DateTime<Utc>), u64> = BTreeMap::new();
-    let mut time = (DateTime::<Utc>::MIN_UTC, String::new());
+    let mut time = Time::default();
     for (number, record) in records.enumerate() {
         if number > 0 {
             sql.push(',');
         }
-        // The records of a request share their time: it is written out once.
-        if record.created_at != time.0 {
-            time = (record.created_at, in_sql(record.created_at));
-        }
-        push_row(&mut sql, record, &time.1);
+        push_row(sql, record, &mut time);
         *counts.entry((record.app, record.level, minute(record.created_at))).or_default() += 1;
     }
     sql.push_str(";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ");
@@ -38,23 +84,38 @@ pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone)
         if number > 0 {
             sql.push(',');
         }
-        push(&mut sql, format_args!("({},'{}','", app.0, level.as_str()));
-        sql.push_str(&in_sql(*minute));
-        push(&mut sql, format_args!("',{count})"));
+        push(sql, format_args!("({},'{}','{}',{count})", app.0, level.as_str(), in_sql(*minute)));
     }
-    sql.push_str(" ON DUPLICATE KEY UPDATE count=count+VALUES(count);COMMIT");
-    sql
+    sql.push_str(" ON DUPLICATE KEY UPDATE count=count+VALUES(count)");
 }
 
 /// About how many bytes a row takes beside its message.
 const ROW_SIZE: usize = 64;
 
-fn push_row(sql: &mut String, record: &Record, time: &str) {
+fn push_row(sql: &mut String, record: &Record, time: &mut Time) {
     push(sql, format_args!("({},'{}','", record.app.0, record.level.as_str()));
     push_text(sql, &record.message);
     sql.push_str("','");
-    sql.push_str(time);
+    time.push(sql, record.created_at);
     sql.push_str("')");
+}
+
+/// Writes times, of which those of a group mostly lie in the same minute: the minute is written out once.
+#[derive(Default)]
+struct Time {
+    minute: Option<DateTime<Utc>>,
+    text: String,
+}
+
+impl Time {
+    fn push(&mut self, sql: &mut String, time: DateTime<Utc>) {
+        let minute = minute(time);
+        if self.minute != Some(minute) {
+            (self.minute, self.text) = (Some(minute), minute.format("%Y-%m-%d %H:%M:").to_string());
+        }
+        sql.push_str(&self.text);
+        push(sql, format_args!("{:02}.{:06}", time.second(), time.timestamp_subsec_micros()));
+    }
 }
 
 // Between single quotes, in a session whose charset is utf8mb4 and whose sql_mode has no NO_BACKSLASH_ESCAPES, only a
@@ -75,6 +136,12 @@ fn push_text(sql: &mut String, text: &str) {
         rest = chars.as_str();
     }
     sql.push_str(rest);
+}
+
+fn push_hex(sql: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        push(sql, format_args!("{byte:02x}"));
+    }
 }
 
 fn in_sql(time: DateTime<Utc>) -> String {

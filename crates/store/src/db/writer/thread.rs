@@ -10,7 +10,7 @@ use logmon_core::log::LogId;
 
 use super::link::{Ids, Link, Trouble};
 use super::queue::{Job, Queue};
-use super::{Record, Stored, WriteError, text};
+use super::{Key, MakeAnswer, Record, Stored, WriteError, text};
 use crate::db;
 
 /// How often a transaction is tried that the database gave up for another one's sake.
@@ -34,6 +34,23 @@ struct Session {
 
 impl Session {
     fn store_group(&mut self, group: Vec<Job>) {
+        let (keyed, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| job.key.is_some());
+        if !group.is_empty() {
+            self.store_together(group);
+        }
+        for mut job in keyed {
+            if let Some(keyed) = job.key.take() {
+                let (key, answer) = *keyed;
+                let stored = self.store_once(&job, &key, answer);
+                if matches!(stored, Err(Trouble::Unavailable(_))) {
+                    self.link = None;
+                }
+                (job.reply)(stored.map_err(WriteError::from));
+            }
+        }
+    }
+
+    fn store_together(&mut self, group: Vec<Job>) {
         let deadline = group.iter().map(|job| job.deadline).max().unwrap_or_else(Instant::now);
         match self.transaction(group.iter().flat_map(|job| &job.records), deadline) {
             Ok(ids) => {
@@ -49,7 +66,9 @@ impl Session {
                 }
             }
             // Somebody's records are at fault: each request by itself.
-            Err(Trouble::Locked(_) | Trouble::UnknownApp | Trouble::Refused(_)) => self.store_each(group),
+            Err(Trouble::Locked(_) | Trouble::UnknownApp | Trouble::Refused(_) | Trouble::Duplicate) => {
+                self.store_each(group);
+            }
         }
     }
 
@@ -66,7 +85,7 @@ impl Session {
             if matches!(stored, Err(Trouble::Locked(_))) {
                 locked.extend(apps());
             }
-            (job.reply)(stored.map_err(|trouble| WriteError::Unavailable(format!("{trouble:?}"))));
+            (job.reply)(stored.map_err(WriteError::from));
         }
     }
 
@@ -115,6 +134,27 @@ impl Session {
         Ok(stored)
     }
 
+    /// Stores a request with its key and its answer, or nothing of it.
+    fn store_once(&mut self, job: &Job, key: &Key, answer: MakeAnswer) -> Result<Vec<Stored>, Trouble> {
+        let link = self.link()?;
+        let begun = match link.run_piece(&text::begin_with_key(key, job.records.iter())) {
+            Ok(ids) => Ok(stored(ids).take(job.records.len()).collect()),
+            Err(Trouble::UnknownApp | Trouble::Refused(_)) => {
+                link.roll_back()?;
+                link.run_piece(&text::begin_key(key)).and_then(|_| store_pieces(link, &job.records))
+            }
+            Err(trouble) => Err(trouble),
+        };
+        let done = begun.and_then(|stored: Vec<Stored>| {
+            link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
+            Ok(stored)
+        });
+        if !matches!(done, Ok(_) | Err(Trouble::Unavailable(_))) {
+            link.roll_back()?;
+        }
+        done
+    }
+
     /// Stores records in one transaction. It is not begun after `deadline`: by then their clients were told that it may
     /// have failed, and send them again.
     fn transaction<'a>(
@@ -146,6 +186,35 @@ impl Session {
             None => Link::open(&self.settings)?,
         };
         Ok(self.link.insert(link))
+    }
+}
+
+/// Stores records one by one within a transaction that was begun: one that is refused takes back only itself.
+fn store_pieces(link: &mut Link, records: &[Record]) -> Result<Vec<Stored>, Trouble> {
+    let mut stored = Vec::with_capacity(records.len());
+    for record in records {
+        stored.push(match link.run_piece(&text::one(record)) {
+            Ok(ids) => Stored::Yes(LogId(ids.first)),
+            Err(refused @ (Trouble::UnknownApp | Trouble::Refused(_))) => {
+                link.run_piece(text::WITHOUT_ONE)?;
+                if refused == Trouble::UnknownApp { Stored::UnknownApp } else { Stored::Refused }
+            }
+            Err(trouble) => return Err(trouble),
+        });
+    }
+    Ok(stored)
+}
+
+impl From<Trouble> for WriteError {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Duplicate => Self::KeyTaken,
+            Trouble::Unavailable(reason)
+            | Trouble::Conflict(reason)
+            | Trouble::Locked(reason)
+            | Trouble::Refused(reason) => Self::Unavailable(reason),
+            Trouble::UnknownApp => Self::Unavailable("an app is gone".to_owned()),
+        }
     }
 }
 

@@ -1,0 +1,55 @@
+//! `Idempotency-Key`: a request that is sent again is stored once, and answered as the first time.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use chrono::{DateTime, Utc};
+use logmon_core::field::FieldErrors;
+use logmon_store::db::ingest_keys;
+use logmon_store::db::writer::{Answer, Key};
+
+use crate::body::RawBody;
+use crate::error::ApiError;
+use crate::error_code::ErrorCode;
+use crate::state::State;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The longest key, in bytes.
+const KEY_MAX: usize = 255;
+
+/// The key that a request carries, with what it stands for.
+///
+/// # Errors
+/// When it is empty, too long, or not made of visible ASCII characters.
+pub fn key_of(request: &HttpRequest, body: &RawBody, now: DateTime<Utc>) -> Result<Option<Key>, ApiError> {
+    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let key = value.to_str().unwrap_or_default();
+    if key.is_empty() || key.len() > KEY_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let expected = format!("Expected 1 to {KEY_MAX} visible ASCII characters.");
+        return Err(FieldErrors::one("Idempotency-Key", expected).into());
+    }
+    Ok(Some(Key { key: key.to_owned(), body_hash: body.hash(), created_at: now }))
+}
+
+/// The answer that was given to the request with this key, if it was stored before.
+///
+/// # Errors
+/// When the key was used for another body, or the database is away.
+pub async fn replay(state: &State, key: &Key) -> Result<Option<HttpResponse>, ApiError> {
+    let name = key.key.clone();
+    let Some(stored) = state.database(move |conn| ingest_keys::find(conn, &name)).await? else { return Ok(None) };
+    if stored.body_hash != key.body_hash {
+        let detail = "This Idempotency-Key was used for another body.";
+        return Err(ApiError::detail(ErrorCode::KeyReused, detail));
+    }
+    let mut response = respond(Answer { status: stored.status, body: stored.answer });
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(Some(response))
+}
+
+/// An answer that was made to be kept.
+pub fn respond(answer: Answer) -> HttpResponse {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    HttpResponse::build(status).content_type("application/json").body(answer.body)
+}

@@ -45,6 +45,7 @@ fn from_errors_to_an_alert_to_a_summary() {
     errors(&api, 2, 100);
 
     let mut beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")]);
+    beat.wait_for_line("pushed entry=check-error-logs-every-10-minutes");
     let alerts = eventually("an alert", || {
         let alerts = api.get("/api/alerts/").json();
         (alerts != json!([])).then_some(alerts)

@@ -176,6 +176,29 @@ fn a_task_waits_for_the_database_without_using_up_its_attempts() {
 }
 
 #[test]
+fn without_redis_logs_are_taken_all_the_same() {
+    let system = System::new();
+    let server = system.broker.url().trim_start_matches("redis://").split('/').next().unwrap();
+    let proxy = Proxy::to(server);
+    let url = system.broker.url().replace(server, proxy.address());
+    let api = system.serve_with(&[("REDIS_URL", &url)]);
+    for weather in [Weather::Cut, Weather::Silent] {
+        proxy.set(weather);
+        // Enough to pass the threshold, which cannot be told to anybody now.
+        for _ in 0..3 {
+            errors(&api, 1, 50);
+        }
+        assert_eq!(api.get("/api/logs/?limit=1").status, 200);
+        assert_eq!(api.post("/api/summaries/", &json!({"date": today()})).status, 503);
+        eventually("readyz to notice", || (api.get("/readyz").json()["redis"] != "ok").then_some(()));
+    }
+    proxy.set(Weather::Cut);
+    proxy.set(Weather::Fair);
+    eventually("Redis to be found again", || (api.get("/readyz").status == 200).then_some(()));
+    assert_eq!(api.post("/api/summaries/", &json!({"date": today()})).status, 202);
+}
+
+#[test]
 fn a_silent_database_makes_nobody_wait_long() {
     let system = System::new();
     let url = system.database.url();

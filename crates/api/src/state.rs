@@ -8,7 +8,8 @@ use chrono_tz::Tz;
 use logmon_core::alert::Rule;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
-use logmon_store::broker::{Broker, BrokerError};
+use logmon_core::config::HttpSettings;
+use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Record, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
 use tokio::sync::{Semaphore, oneshot};
@@ -38,6 +39,8 @@ pub struct State {
     pub zone: Tz,
     /// How large a body may be, in bytes.
     pub body_limit: usize,
+    /// How much may wait on the queue `ingest`.
+    pub ingest_bounds: Bounds,
     /// What is up and what is not.
     pub health: Health,
     /// The apps whose errors come in.
@@ -49,7 +52,8 @@ pub const BROKER_CONNECTIONS: u32 = 8;
 
 impl State {
     /// The state of a server on this database and Redis.
-    pub fn new(stores: Stores, clock: Arc<dyn Clock>, zone: Tz, body_limit: usize, rule: Rule) -> Self {
+    pub fn new(stores: Stores, clock: Arc<dyn Clock>, zone: Tz, settings: &HttpSettings, rule: Rule) -> Self {
+        let (bytes, age) = (settings.ingest_queue_bytes.get(), settings.ingest_queue_age);
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
@@ -61,7 +65,8 @@ impl State {
             broker: stores.broker,
             clock,
             zone,
-            body_limit,
+            body_limit: settings.body_limit.get(),
+            ingest_bounds: Bounds { bytes, age },
         }
     }
 

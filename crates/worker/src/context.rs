@@ -7,12 +7,15 @@ use chrono_tz::Tz;
 use logmon_core::alert::Rule;
 use logmon_core::clock::Clock;
 use logmon_store::db::Database;
+use logmon_store::db::writer::Writer;
 
 /// What the handlers work with. Clones share it.
 #[derive(Clone)]
 pub struct Context {
     /// The database.
     pub database: Database,
+    /// What stores logs.
+    pub writer: Writer,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// When an app's errors are too many.

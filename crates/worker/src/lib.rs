@@ -23,6 +23,7 @@ use logmon_core::config::{
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, WorkerId};
 use logmon_store::db::Database;
+use logmon_store::db::writer::Writer;
 
 use context::Context;
 use runner::Runner;
@@ -75,6 +76,7 @@ impl Cli {
         let database = Database::new(&settings);
         let context = Context {
             database: database.clone(),
+            writer: Writer::start(&self.database),
             clock: Arc::new(SystemClock),
             rule: self.check.rule(),
             retention: self.storage.retention,

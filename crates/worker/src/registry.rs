@@ -1,7 +1,7 @@
 //! Which handler runs which task: the one list.
 
 use logmon_core::celery::Arguments;
-use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, Noop, RotatePartitions, Task};
+use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task};
 use logmon_store::db::DbError;
 use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
@@ -70,6 +70,7 @@ pub const HANDLERS: &[Handler] = &[
     handler::<Noop>(),
     handler::<DeleteApp>(),
     handler::<RotatePartitions>(),
+    handler::<IngestLogs>(),
 ];
 
 /// The handler of a task.

@@ -60,8 +60,7 @@ impl Serve {
         let (own_database, own_broker) = (Database::new(&own), Broker::new(&self.broker, 1)?);
         let writer = Writer::start(&self.database);
         let stores = Stores { writer, database, database_connections, broker };
-        let body_limit = self.http.body_limit.get();
-        let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, body_limit, self.check.rule());
+        let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, &self.http, self.check.rule());
         let stop = Stop::on_signals()?;
         let listen = self.http.listen;
         actix_web::rt::System::new().block_on(async move {

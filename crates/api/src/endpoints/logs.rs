@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
+use logmon_core::celery::TaskId;
 use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog};
 use logmon_core::page::Cursor;
+use logmon_core::tasks::{IngestInput, IngestLogs, IngestRecord, Task as _};
+use logmon_store::broker::{BrokerError, Room};
 use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Key, Record, Stored};
 use serde::Serialize;
@@ -50,6 +54,14 @@ struct BatchView {
     rejected: Vec<Rejected>,
 }
 
+/// A batch that waits to be stored.
+#[derive(Debug, Serialize)]
+struct QueuedView {
+    task_id: TaskId,
+    accepted: usize,
+    rejected: Vec<Rejected>,
+}
+
 /// A record of a batch that was not stored.
 #[derive(Debug, Clone, Serialize)]
 struct Rejected {
@@ -63,18 +75,53 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
     let body = RawBody::read(&request, payload, &state).await?;
     let now = state.clock.now();
     let key = idempotency::key_of(&request, &body, now)?;
-    if let Some(key) = &key
-        && let Some(replayed) = idempotency::replay(&state, key).await?
-    {
-        return Ok(replayed);
+    let answer = Preference::of(&request);
+    if let Some(key) = &key {
+        match (idempotency::replay(&state, key).await, answer) {
+            (Ok(None), _) => {}
+            (Ok(Some(replayed)), _) => return Ok(replayed),
+            // Without the database nobody knows; whoever stores the batch will.
+            (Err(error), Preference::Queued) if error.code() == ErrorCode::Unavailable => {}
+            (Err(error), _) => return Err(error),
+        }
     }
+    let hash = body.hash();
     let body = body.parse(&request).await?;
-    let batch = match body.input()? {
-        Input::Record(fields) => return store_one(&state, &fields, key, now).await,
-        Input::Batch(records) => Batch::check(&state, &records, now).await?,
-    };
-    batch.store(&state, key).await
+    match (body.input()?, answer) {
+        (Input::Record(fields), Preference::Stored) => store_one(&state, &fields, key, now).await,
+        (Input::Record(fields), Preference::Queued) => {
+            Batch::of_one(&state, &fields, now).await?.queue(&state, key, hash, now).await
+        }
+        (Input::Batch(records), Preference::Stored) => {
+            Batch::check(&state, &records, now).await?.store(&state, key).await
+        }
+        (Input::Batch(records), Preference::Queued) => {
+            Batch::check(&state, &records, now).await?.queue(&state, key, hash, now).await
+        }
+    }
 }
+
+/// What a client wants to wait for (RFC 7240).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Preference {
+    /// Until its logs are stored.
+    Stored,
+    /// Until they are queued: `Prefer: respond-async`.
+    Queued,
+}
+
+impl Preference {
+    fn of(request: &HttpRequest) -> Self {
+        let asked = |value: &HeaderValue| {
+            let preferences = value.to_str().unwrap_or_default().split(',');
+            preferences.map(str::trim).any(|preference| preference.eq_ignore_ascii_case("respond-async"))
+        };
+        if request.headers().get_all(PREFER).any(asked) { Self::Queued } else { Self::Stored }
+    }
+}
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 async fn store_one(
     state: &State,
@@ -161,6 +208,49 @@ impl Batch {
             }
         }
         Ok(batch)
+    }
+
+    async fn of_one(state: &State, fields: &Fields<'_>, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+        let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
+        let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
+        Ok(Self { good: vec![record(log, created_at)], places: vec![0], rejected: Vec::new() })
+    }
+
+    /// Puts the good records on the queue of the task that stores them, once in effect.
+    async fn queue(
+        self,
+        state: &State,
+        key: Option<Key>,
+        hash: [u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<HttpResponse, ApiError> {
+        let Self { good, rejected, .. } = self;
+        if good.is_empty() {
+            return Ok(idempotency::respond(batch_answer(0, rejected)));
+        }
+        let accepted = good.len();
+        let record = |record: Record| IngestRecord {
+            app: record.app,
+            level: record.level,
+            message: record.message,
+            created_at: record.created_at,
+        };
+        let key = key.map_or_else(|| format!("task:{}", TaskId::random()), |key| key.key);
+        let input = IngestInput { key, body_hash: hash.to_vec(), records: good.into_iter().map(record).collect() };
+        let bounds = state.ingest_bounds;
+        let (task_id, room) = state
+            .broker(move |broker| {
+                let task = IngestLogs::call(&input).map_err(|e| BrokerError::Unavailable(e.to_string()))?;
+                Ok((task.id.clone(), broker.enqueue_bounded(&task, bounds, now)?))
+            })
+            .await?;
+        if room == Room::None {
+            return Err(ApiError::unavailable("too many batches are waiting to be stored"));
+        }
+        Ok(HttpResponse::Accepted()
+            .insert_header((LOCATION, format!("/api/tasks/{task_id}/")))
+            .insert_header((PREFERENCE_APPLIED, "respond-async"))
+            .json(QueuedView { task_id, accepted, rejected }))
     }
 
     async fn store(self, state: &State, key: Option<Key>) -> Result<HttpResponse, ApiError> {

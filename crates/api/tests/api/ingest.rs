@@ -148,3 +148,81 @@ fn killed_again_and_again_the_server_loses_nothing_and_doubles_nothing() {
     assert_eq!(rows(&system), expected, "doubled");
     verify(&system);
 }
+
+fn post_async(api: &Api, key: Option<&str>, body: &Value) -> Response {
+    let mut headers = vec![("Content-Type", "application/json"), ("Prefer", "respond-async, wait=10")];
+    headers.extend(key.map(|key| ("Idempotency-Key", key)));
+    api.send("POST", "/api/logs/", &headers, Some(body.to_string().as_bytes()))
+}
+
+#[test]
+fn a_batch_that_is_queued_is_stored_by_the_worker_once() {
+    let system = System::new();
+    let api = system.serve();
+    let log = json!({"app": 1, "level": "ERROR", "message": "支付"});
+    let batch = json!([log, {"app": 1}, log]);
+    let queued = post_async(&api, Some("k"), &batch);
+    assert_eq!((queued.status, queued.header("preference-applied")), (202, Some("respond-async")));
+    assert_eq!((&queued.json()["accepted"], &queued.json()["rejected"][0]["index"]), (&json!(2), &json!(1)));
+    let again = post_async(&api, Some("k"), &batch);
+    let single = post_async(&api, None, &log);
+    assert_eq!(post_async(&api, None, &json!({"app": 1, "level": "ERROR"})).status, 400);
+    assert_eq!(post_async(&api, None, &json!([1])).status, 422);
+    assert_eq!(rows(&system), 0, "nobody has stored them yet");
+
+    let _worker = system.work(&[("CONCURRENCY", "1")]);
+    assert_eq!(api.run(&queued)["result"], json!({"accepted": 2, "duplicate": 0, "rejected": 0}));
+    assert_eq!(api.run(&again)["result"], json!({"accepted": 0, "duplicate": 2, "rejected": 0}));
+    assert_eq!(api.run(&single)["result"], json!({"accepted": 1, "duplicate": 0, "rejected": 0}));
+    assert_eq!(rows(&system), 3);
+    let replayed = post(&api, "k", &batch);
+    assert_eq!((replayed.status, replayed.header("idempotent-replayed"), rows(&system)), (200, Some("true"), 3));
+    verify(&system);
+}
+
+#[test]
+fn the_queue_of_batches_is_bounded() {
+    let system = System::new();
+    let log = json!({"app": 1, "level": "INFO", "message": "x".repeat(10_000)});
+    let api = system.serve_with(&[("INGEST_QUEUE_BYTES", "200000")]);
+    let statuses: Vec<u16> = (0..20).map(|_| post_async(&api, None, &log).status).collect();
+    let taken = statuses.iter().filter(|status| **status == 202).count();
+    assert!((5..15).contains(&taken) && statuses[19] == 503, "{statuses:?}");
+    // One whose oldest message stands still takes no more either.
+    let patient = system.serve_with(&[("INGEST_QUEUE_AGE", "1s")]);
+    eventually("the oldest message to be too old", || (post_async(&patient, None, &log).status == 503).then_some(()));
+    assert_eq!(api.post("/api/logs/", &log).status, 201, "what is stored at once is not concerned");
+    let _worker = system.work(&[]);
+    eventually("room", || (post_async(&api, None, &log).status == 202).then_some(()));
+}
+
+#[test]
+fn workers_killed_over_queued_batches_store_each_once() {
+    const BATCHES: usize = 200;
+    let system = System::new();
+    let api = system.serve();
+    let accepted: Vec<Response> = (0..BATCHES)
+        .map(|n| {
+            let records: Vec<_> =
+                (0..5).map(|m| json!({"app": 1, "level": "INFO", "message": format!("{n}-{m}")})).collect();
+            post_async(&api, None, &Value::from(records))
+        })
+        .collect();
+    let settings = [("WORKER_TIMEOUT", "1s"), ("CONCURRENCY", "4")];
+    for kill in 1..=4 {
+        let mut worker = system.work(&settings);
+        let enough = i64::try_from(kill * BATCHES / 2).unwrap();
+        eventually("some batches", || (rows(&system) >= enough).then_some(()));
+        worker.signal(Signal::Kill);
+        worker.wait();
+    }
+    let _worker = system.work(&settings);
+    for accepted in &accepted {
+        assert_eq!(api.run(accepted)["status"], "SUCCESS");
+    }
+    let expected = i64::try_from(BATCHES * 5).unwrap();
+    assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), expected, "lost");
+    assert_eq!(rows(&system), expected, "doubled");
+    assert_eq!(system.broker.in_flight(), 0);
+    verify(&system);
+}

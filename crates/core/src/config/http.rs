@@ -1,7 +1,8 @@
 //! How the API is reached.
 
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
 
 use clap::Args;
 use secrecy::SecretString;
@@ -19,6 +20,14 @@ pub struct HttpSettings {
     /// How large the body of a request may be, in bytes
     #[arg(long, env = "BODY_LIMIT", default_value = "8388608", value_parser = values::number::<NonZeroUsize, 1_073_741_824>)]
     pub body_limit: NonZeroUsize,
+
+    /// How many bytes of batches that were answered with 202 may wait on Redis
+    #[arg(long, env = "INGEST_QUEUE_BYTES", default_value = "268435456", value_parser = values::number::<NonZeroU64, 1_099_511_627_776>)]
+    pub ingest_queue_bytes: NonZeroU64,
+
+    /// How long the oldest of them may wait before no more are taken
+    #[arg(long, env = "INGEST_QUEUE_AGE", default_value = "1h", value_parser = values::duration)]
+    pub ingest_queue_age: Duration,
 
     /// The key for what is kept secret at rest; nothing is so far, so it may be left out
     #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = values::secret)]

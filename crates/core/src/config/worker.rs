@@ -16,7 +16,7 @@ pub struct WorkerSettings {
     pub concurrency: NonZeroUsize,
 
     /// The queues to serve, the first one first, with commas between
-    #[arg(short = 'Q', long, env = "QUEUES", default_value = "celery", value_delimiter = ',', value_parser = queue)]
+    #[arg(short = 'Q', long, env = "QUEUES", default_value = "celery,ingest", value_delimiter = ',', value_parser = queue)]
     pub queues: Vec<String>,
 
     /// How long a worker may be silent before its tasks are given to others

@@ -3,6 +3,7 @@
 mod check_error_logs;
 mod delete_app;
 mod generate_daily_summary;
+mod ingest_logs;
 mod noop;
 pub mod retry;
 mod rotate_partitions;
@@ -10,6 +11,7 @@ mod rotate_partitions;
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
+pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, IngestRecord, Ingested};
 pub use noop::{Noop, NoopInput};
 pub use rotate_partitions::{RotatePartitions, Rotated};
 
@@ -70,6 +72,7 @@ pub const ALL: &[Contract] = &[
     contract::<Noop>(),
     contract::<DeleteApp>(),
     contract::<RotatePartitions>(),
+    contract::<IngestLogs>(),
 ];
 
 #[cfg(test)]

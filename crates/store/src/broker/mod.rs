@@ -17,6 +17,7 @@ mod scripts;
 mod slots;
 
 pub use delay::Due;
+pub use enqueue::{Bounds, Room};
 pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use finish::{Finish, Held};

@@ -23,4 +23,5 @@ scripts! {
     RENEW = "renew.lua";
     DISPATCH = "dispatch.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";
+    ENQUEUE_BOUNDED = "enqueue_bounded.lua";
 }

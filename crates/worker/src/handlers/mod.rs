@@ -3,5 +3,6 @@
 mod check_error_logs;
 mod delete_app;
 mod generate_daily_summary;
+mod ingest_logs;
 mod noop;
 mod rotate_partitions;

@@ -1,0 +1,49 @@
+//! Stores a batch that was answered with 202. Twice: the second finds the batch's key, which is stored with its logs.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use logmon_core::tasks::{IngestInput, IngestLogs, Ingested};
+use logmon_store::db::writer::{Answer, Key, Record, Stored, WriteError};
+use serde_json::json;
+
+use crate::context::Context;
+use crate::registry::{Failure, Handle};
+
+/// How long the database may take.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+impl Handle for IngestLogs {
+    fn run(context: &Context, input: IngestInput) -> Result<Ingested, Failure> {
+        let count = input.records.len();
+        let body_hash = input.body_hash.try_into().ok();
+        let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
+        let key = Key { key: input.key, body_hash, created_at: context.clock.now() };
+        let record = |record: logmon_core::tasks::IngestRecord| Record {
+            app: record.app,
+            level: record.level,
+            message: record.message,
+            created_at: record.created_at,
+        };
+        let records = input.records.into_iter().map(record).collect();
+        let (told, heard) = mpsc::channel();
+        let answer = |stored: &[Stored]| Answer { status: 200, body: json!(outcome(stored)).to_string() };
+        context.writer.submit_once(key, records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {
+            // Nobody listens any more when the time is up.
+            let _told = told.send(outcome);
+        });
+        match heard.recv_timeout(DEADLINE + Duration::from_secs(1)) {
+            Ok(Ok(stored)) => Ok(outcome(&stored)),
+            Ok(Err(WriteError::KeyTaken)) => Ok(Ingested { accepted: 0, duplicate: count, rejected: 0 }),
+            Ok(Err(error @ (WriteError::Unavailable(_) | WriteError::Full))) => {
+                Err(Failure::Unavailable(error.to_string()))
+            }
+            Err(_) => Err(Failure::Unavailable("the database did not answer in time".to_owned())),
+        }
+    }
+}
+
+fn outcome(stored: &[Stored]) -> Ingested {
+    let accepted = stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count();
+    Ingested { accepted, duplicate: 0, rejected: stored.len() - accepted }
+}

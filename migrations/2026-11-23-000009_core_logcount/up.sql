@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS core_logcount (
   count bigint NOT NULL DEFAULT 0,
   PRIMARY KEY (app_id, level, minute),
   KEY core_logcount_minute (minute, level, app_id),
-  CONSTRAINT core_logcount_app_id_fk FOREIGN KEY (app_id) REFERENCES core_app (id)
+  CONSTRAINT core_logcount_app_id_fk FOREIGN KEY (app_id) REFERENCES core_app (id) ON DELETE CASCADE
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 -- Says that the logs which were there before are still to be counted; whoever has done so drops it.
 CREATE TABLE IF NOT EXISTS core_logcount_waiting (id int NOT NULL PRIMARY KEY) ENGINE=InnoDB;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 use logmon_store::db::migrations;
@@ -9,6 +10,10 @@ use logmon_store::testing::TestDatabase;
 
 /// What Django 5.2 made of the original's models, with rows.
 const DJANGO: &str = include_str!("data/django.sql");
+
+fn today() -> NaiveDate {
+    "2026-11-23".parse().unwrap()
+}
 
 #[derive(QueryableByName)]
 struct Line {
@@ -40,10 +45,10 @@ fn schema(conn: &mut MysqlConnection) -> Vec<String> {
 fn a_second_run_changes_nothing() {
     let test = TestDatabase::empty();
     let mut conn = test.connect();
-    let first = migrations::migrate(&mut conn, |_| ()).unwrap();
+    let first = migrations::migrate(&mut conn, today(), |_| ()).unwrap();
     assert!(!first.run.is_empty() && first.adopted.is_empty());
     let after_first = schema(&mut conn);
-    let second = migrations::migrate(&mut conn, |_| ()).unwrap();
+    let second = migrations::migrate(&mut conn, today(), |_| ()).unwrap();
     assert_eq!(second, migrations::Report::default());
     assert_eq!(schema(&mut conn), after_first);
     assert_eq!(migrations::pending(&mut conn).unwrap(), 0);
@@ -70,11 +75,16 @@ fn each_migration_can_be_taken_back_and_run_again() {
 fn a_migration_that_was_broken_off_goes_on() {
     let test = TestDatabase::empty();
     let mut conn = test.connect();
-    migrations::migrate(&mut conn, |_| ()).unwrap();
+    let run_all = |conn: &mut MysqlConnection| {
+        while migrations::pending(conn).unwrap() > 0 {
+            migrations::run_next(conn).unwrap();
+        }
+    };
+    run_all(&mut conn);
     let expected = schema(&mut conn);
     // As after a kill between each statement and its record.
     test.execute("DELETE FROM __diesel_schema_migrations");
-    migrations::migrate(&mut conn, |_| ()).unwrap();
+    run_all(&mut conn);
     assert_eq!(schema(&mut conn), expected);
 }
 
@@ -82,7 +92,7 @@ fn a_migration_that_was_broken_off_goes_on() {
 fn two_at_once_do_not_disturb_each_other() {
     let test = TestDatabase::empty();
     let runs: Vec<usize> = std::thread::scope(|scope| {
-        let run = || migrations::migrate(&mut test.connect(), |_| ()).unwrap().run.len();
+        let run = || migrations::migrate(&mut test.connect(), today(), |_| ()).unwrap().run.len();
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(run)).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
@@ -102,7 +112,7 @@ fn djangos_rows_are_kept_and_django_goes_on_writing() {
     let checksum = "SELECT SUM(CRC32(CONCAT_WS('|', id, level, message, created_at, app_id))) FROM core_log";
     let rows = test.number(checksum);
 
-    let report = migrations::migrate(&mut test.connect(), |_| ()).unwrap();
+    let report = migrations::migrate(&mut test.connect(), today(), |_| ()).unwrap();
     assert_eq!(report.adopted.len(), 4);
     assert_eq!(counts(&test), before);
     assert_eq!(test.number(checksum), rows);

@@ -6,7 +6,8 @@ use super::wait_for_database;
 use clap::Args;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{DatabaseSettings, LogSettings};
-use logmon_store::db::{Database, migrations, partitions, verify};
+use logmon_store::db::partitions::Moved;
+use logmon_store::db::{Database, migrations};
 
 /// What `migrate` needs to know.
 #[derive(Debug, Args)]
@@ -27,22 +28,19 @@ impl Migrate {
         let database = Database::new(&self.database);
         let mut conn = wait_for_database(&database)?;
         let mut out = std::io::stdout().lock();
-        let report = migrations::migrate(&mut conn, |name| {
+        let today = SystemClock.now().date_naive();
+        let report = migrations::migrate(&mut conn, today, |step| {
             // A closed output is no reason to stop half way.
-            writeln!(out, "ran {name}").unwrap_or_default();
+            writeln!(out, "{step}").unwrap_or_default();
         })?;
         for (table, rows) in &report.adopted {
             writeln!(out, "kept {table}, which was there already, with about {rows} rows")?;
         }
-        partitions::adopt(&mut conn, SystemClock.now().date_naive(), |progress| {
-            writeln!(out, "{progress}").unwrap_or_default();
-        })?;
-        let hours = verify::count_for_the_first_time(&mut conn)?;
-        if hours > 0 {
-            writeln!(out, "counted the logs of {hours} hours")?;
+        if report.hours_counted > 0 {
+            writeln!(out, "counted the logs of {} hours", report.hours_counted)?;
         }
         match report.run.len() {
-            0 => writeln!(out, "the schema is current: nothing to do")?,
+            0 if report.moved == Moved::Before => writeln!(out, "the schema is current: nothing to do")?,
             count => writeln!(out, "the schema is current: {count} migrations were run")?,
         }
         Ok(())

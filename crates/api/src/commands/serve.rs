@@ -90,6 +90,7 @@ impl Serve {
 
 /// Stops the server when it is told to: after the first signal the requests under way are answered, after the second
 /// they are cut off. The server's own handling takes SIGINT for the second at once.
+#[expect(clippy::exit, reason = "the second signal says so")]
 fn stop_on(stop: Stop, server: ServerHandle) {
     std::thread::spawn(move || {
         while !stop.is_raised() {
@@ -99,7 +100,9 @@ fn stop_on(stop: Stop, server: ServerHandle) {
         // It stops from then on; its end is waited for by `run`.
         drop(server.stop(true));
         while stop.wait(Urgency::Now, FOREVER) < Urgency::Now {}
-        drop(server.stop(false));
+        // It does not listen to another order while it waits for its requests.
+        log::warn!("stopped with requests under way");
+        std::process::exit(1);
     });
 }
 

@@ -166,6 +166,7 @@ fn a_batch_that_is_queued_is_stored_by_the_worker_once() {
     assert_eq!((&queued.json()["accepted"], &queued.json()["rejected"][0]["index"]), (&json!(2), &json!(1)));
     let again = post_async(&api, Some("k"), &batch);
     let single = post_async(&api, None, &log);
+    let other = post_async(&api, Some("k"), &json!([log]));
     assert_eq!(post_async(&api, None, &json!({"app": 1, "level": "ERROR"})).status, 400);
     assert_eq!(post_async(&api, None, &json!([1])).status, 422);
     assert_eq!(rows(&system), 0, "nobody has stored them yet");
@@ -173,6 +174,7 @@ fn a_batch_that_is_queued_is_stored_by_the_worker_once() {
     let _worker = system.work(&[("CONCURRENCY", "1")]);
     assert_eq!(api.run(&queued)["result"], json!({"accepted": 2, "duplicate": 0, "rejected": 0}));
     assert_eq!(api.run(&again)["result"], json!({"accepted": 0, "duplicate": 2, "rejected": 0}));
+    assert_eq!(api.run(&other)["status"], "FAILURE", "its key stands for another body");
     assert_eq!(api.run(&single)["result"], json!({"accepted": 1, "duplicate": 0, "rejected": 0}));
     assert_eq!(rows(&system), 3);
     let replayed = post(&api, "k", &batch);

@@ -70,6 +70,8 @@ pub fn of_app(conn: &mut Connection, app: AppId, range: &Range<DateTime<Utc>>) -
         .group_by(core_logcount::level)
         .select((core_logcount::level, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
         .filter(core_logcount::app_id.eq(app.0))
+        // Named, so that of each level only the range is read and not the app's whole history.
+        .filter(core_logcount::level.eq_any(Level::ALL.map(Level::as_str)))
         .filter(core_logcount::minute.ge(range.start.naive_utc()))
         .filter(core_logcount::minute.lt(range.end.naive_utc()))
         .load(conn)?;

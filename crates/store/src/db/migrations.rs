@@ -3,6 +3,7 @@
 //! Each is one change that can be broken off and run again. Old programs, and the Django app, may go on writing
 //! meanwhile, so a migration adds what has a default and takes away nothing that they use.
 
+use chrono::NaiveDate;
 use diesel::migration::{Migration, MigrationSource as _};
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
@@ -10,7 +11,8 @@ use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 use thiserror::Error;
 
-use super::{Connection, number};
+use super::partitions::Moved;
+use super::{Connection, DbError, number, partitions, verify};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
@@ -34,6 +36,9 @@ pub enum MigrateError {
     /// The state of the database could not be asked for.
     #[error(transparent)]
     Query(#[from] diesel::result::Error),
+    /// The log's table could not be moved, or its logs not counted.
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
 /// What [`migrate`] did.
@@ -41,28 +46,33 @@ pub enum MigrateError {
 pub struct Report {
     /// The seed's tables that were there before our first migration, with about how many rows: they were kept.
     pub adopted: Vec<(String, i64)>,
-    /// The migrations that were run, in order. Empty when the schema was current.
+    /// The migrations that were run, in order. Empty when there were none to run.
     pub run: Vec<String>,
+    /// What became of the log's table.
+    pub moved: Moved,
+    /// How many hours had logs that were not counted yet.
+    pub hours_counted: u64,
 }
 
-/// Brings the database to the current schema; `said` hears of each migration once it is done. Only one process at a
-/// time does so, others wait.
+/// Brings the database to the current schema; `said` hears of each step once it is done.
+///
+/// Runs what is pending, moves `core_log` to partitions, and counts what was stored before there were counts. Only one
+/// process at a time does so, others wait.
 ///
 /// # Errors
 /// See [`MigrateError`].
-pub fn migrate(conn: &mut Connection, mut said: impl FnMut(&str)) -> Result<Report, MigrateError> {
-    if number(
-        conn,
-        "SELECT CAST(COALESCE(GET_LOCK(CONCAT('logmon_migrate:', MD5(DATABASE())), 60), 0) AS SIGNED) AS value",
-    )? != 1
-    {
+pub fn migrate(conn: &mut Connection, today: NaiveDate, mut said: impl FnMut(&str)) -> Result<Report, MigrateError> {
+    const LOCK: &str = "CONCAT('logmon_migrate:', MD5(DATABASE()))";
+    let lock = format!("SELECT CAST(COALESCE(GET_LOCK({LOCK}, 60), 0) AS SIGNED) AS value");
+    if number(conn, &lock)? != 1 {
         return Err(MigrateError::Busy);
     }
-    let report = run_pending(conn, &mut said);
-    number(
-        conn,
-        "SELECT CAST(COALESCE(RELEASE_LOCK(CONCAT('logmon_migrate:', MD5(DATABASE()))), 0) AS SIGNED) AS value",
-    )?;
+    let report = run_pending(conn, &mut said).and_then(|mut report| {
+        report.moved = partitions::adopt(conn, today, &mut said)?;
+        report.hours_counted = verify::count_for_the_first_time(conn)?;
+        Ok(report)
+    });
+    number(conn, &format!("SELECT CAST(COALESCE(RELEASE_LOCK({LOCK}), 0) AS SIGNED) AS value"))?;
     report
 }
 
@@ -79,7 +89,7 @@ fn run_pending(conn: &mut Connection, said: &mut impl FnMut(&str)) -> Result<Rep
     for migration in conn.pending_migrations(MIGRATIONS).map_err(|e| failed("list", &e))? {
         let name = migration.name().to_string();
         conn.run_migration(&migration).map_err(|e| failed(&name, &e))?;
-        said(&name);
+        said(&format!("ran {name}"));
         report.run.push(name);
     }
     Ok(report)

@@ -15,6 +15,8 @@ use super::{Connection, DbError, number, transaction};
 pub const DAYS_AHEAD: u64 = 7;
 /// How many past days get one of their own when a table is moved; what is older shares one.
 const DAYS_BACK: u64 = 31;
+/// A table with fewer rows is small.
+const SMALL: i64 = 10_000;
 /// How many rows are moved at a time.
 const CHUNK: i64 = 1_000;
 const COLUMNS: &str = "id, level, message, created_at, app_id";
@@ -27,29 +29,60 @@ pub struct Partition {
     pub until: NaiveDate,
 }
 
+/// Whether a table was moved to partitions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Moved {
+    /// It was partitioned already.
+    #[default]
+    Before,
+    /// It is now.
+    Now,
+}
+
 /// Moves `core_log` to partitions; `said` hears how far it is.
 ///
-/// It may be broken off at any moment and called again, and logs may be written, changed and deleted meanwhile. Does nothing when the table is partitioned already.
+/// A small table is changed where it stands, which keeps its writers waiting for a moment. A larger one may be broken off at any moment and called again, and logs may be written, changed and deleted meanwhile. Does nothing when the table is partitioned already.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn adopt(conn: &mut Connection, today: NaiveDate, mut said: impl FnMut(&str)) -> Result<(), DbError> {
-    if !is_partitioned(conn, "core_log")? {
+pub(super) fn adopt(conn: &mut Connection, today: NaiveDate, said: &mut impl FnMut(&str)) -> Result<Moved, DbError> {
+    let moved = if is_partitioned(conn, "core_log")? {
+        Moved::Before
+    } else if is_small(conn)? && !has_table(conn, "core_log_moving")? {
+        let alter = partitioning(conn, "core_log", today)?;
+        change(conn, &alter)?;
+        Moved::Now
+    } else {
         prepare(conn, today)?;
-        copy(conn, &mut said)?;
+        copy(conn, said)?;
         // In one step, so that there is a core_log at every moment; the triggers stay with the old one.
         conn.batch_execute("RENAME TABLE core_log TO core_log_old, core_log_moving TO core_log")?;
+        Moved::Now
+    };
+    conn.batch_execute("DROP TABLE IF EXISTS core_log_moved; DROP TABLE IF EXISTS core_log_old")?;
+    if moved == Moved::Now {
         said("core_log is partitioned by day");
     }
-    conn.batch_execute("DROP TABLE IF EXISTS core_log_old; DROP TABLE IF EXISTS core_log_moved")?;
-    Ok(())
+    Ok(moved)
+}
+
+/// Whether changing the table where it stands takes no more than a moment. Django's has a foreign key, with which it
+/// cannot be changed so.
+fn is_small(conn: &mut Connection) -> Result<bool, DbError> {
+    let keys = "SELECT COUNT(*) AS value FROM information_schema.table_constraints
+                WHERE table_schema = DATABASE() AND table_name = 'core_log' AND constraint_type = 'FOREIGN KEY'";
+    if number(conn, keys)? > 0 {
+        return Ok(false);
+    }
+    let sql = format!("SELECT COUNT(*) AS value FROM (SELECT 1 FROM core_log LIMIT {SMALL}) AS some");
+    Ok(number(conn, &sql)? < SMALL)
 }
 
 /// Makes the new table, empty, and the triggers that write to it whatever is written to the old one.
 fn prepare(conn: &mut Connection, today: NaiveDate) -> Result<(), DbError> {
     if !is_partitioned(conn, "core_log_moving")? {
         conn.batch_execute("DROP TABLE IF EXISTS core_log_moving; CREATE TABLE core_log_moving LIKE core_log")?;
-        let alter = partitioning(conn, today)?;
+        let alter = partitioning(conn, "core_log_moving", today)?;
         conn.batch_execute(&alter)?;
     }
     // Creating a trigger waits for every transaction that is at work on the table, so none slips through.
@@ -70,24 +103,23 @@ fn prepare(conn: &mut Connection, today: NaiveDate) -> Result<(), DbError> {
 
 /// The ALTER that gives the new table its keys and partitions. The primary key begins with the time: what is read
 /// together lies together. `AUTO_INCREMENT` wants a key of its own.
-fn partitioning(conn: &mut Connection, today: NaiveDate) -> Result<String, DbError> {
+fn partitioning(conn: &mut Connection, table: &str, today: NaiveDate) -> Result<String, DbError> {
     #[derive(QueryableByName)]
-    struct Index {
+    struct Dropped {
         #[diesel(sql_type = Text)]
-        name: String,
+        part: String,
     }
-    let indexes: Vec<Index> = diesel::sql_query(
-        "SELECT DISTINCT index_name AS name FROM information_schema.statistics
-         WHERE table_schema = DATABASE() AND table_name = 'core_log_moving'
-         AND index_name NOT IN ('PRIMARY', 'core_log_app_level')",
-    )
+    let dropped: Vec<Dropped> = diesel::sql_query(format!(
+        "SELECT DISTINCT CONCAT('DROP KEY `', index_name, '`, ') AS part FROM information_schema.statistics
+         WHERE table_schema = DATABASE() AND table_name = '{table}' AND index_name NOT IN ('PRIMARY', 'core_log_app_level')"
+    ))
     .load(conn)?;
-    let dropped: String = indexes.iter().map(|index| format!("DROP KEY `{}`, ", index.name)).collect();
+    let dropped: String = dropped.into_iter().map(|dropped| dropped.part).collect();
     let first = today.checked_sub_days(Days::new(DAYS_BACK)).unwrap_or(today);
     let last = today.checked_add_days(Days::new(DAYS_AHEAD)).unwrap_or(today);
     let days: String = first.iter_days().take_while(|day| *day <= last).map(|day| definition(day) + ", ").collect();
     Ok(format!(
-        "ALTER TABLE core_log_moving {dropped}DROP PRIMARY KEY, ADD PRIMARY KEY (created_at, id), ADD KEY core_log_id (id)
+        "ALTER TABLE {table} {dropped}DROP PRIMARY KEY, ADD PRIMARY KEY (created_at, id), ADD KEY core_log_id (id)
          PARTITION BY RANGE COLUMNS (created_at) ({days}{FUTURE})"
     ))
 }
@@ -134,6 +166,13 @@ fn copy(conn: &mut Connection, said: &mut impl FnMut(&str)) -> Result<(), DbErro
 fn ids_after(conn: &mut Connection, from: i64, end: i64) -> Result<Vec<i64>, DbError> {
     let ids = core_log::table.select(core_log::id).filter(core_log::id.gt(from)).filter(core_log::id.le(end));
     Ok(ids.order(core_log::id).limit(CHUNK).load(conn)?)
+}
+
+pub(super) fn has_table(conn: &mut Connection, name: &str) -> Result<bool, DbError> {
+    let sql = format!(
+        "SELECT COUNT(*) AS value FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
+    );
+    Ok(number(conn, &sql)? > 0)
 }
 
 fn is_partitioned(conn: &mut Connection, table: &str) -> Result<bool, DbError> {

@@ -9,8 +9,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Datetime, Nullable, Text};
 use logmon_core::app::AppId;
 
+use super::partitions::has_table;
 use super::schema::core_logcount;
-use super::{Connection, DbError, apps, number, transaction, utc};
+use super::{Connection, DbError, apps, transaction, utc};
 
 /// A minute of an app's logs of a level whose count is not the number of its rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +188,7 @@ pub fn count_what_others_wrote(conn: &mut Connection, range: &Range<DateTime<Utc
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn count_for_the_first_time(conn: &mut Connection) -> Result<u64, DbError> {
+pub(super) fn count_for_the_first_time(conn: &mut Connection) -> Result<u64, DbError> {
     if !has_table(conn, "core_logcount_waiting")? {
         return Ok(0);
     }
@@ -199,13 +200,6 @@ pub fn count_for_the_first_time(conn: &mut Connection) -> Result<u64, DbError> {
     }
     conn.batch_execute("DROP TABLE IF EXISTS core_logcount_waiting")?;
     Ok(hours)
-}
-
-fn has_table(conn: &mut Connection, name: &'static str) -> Result<bool, DbError> {
-    let sql = format!(
-        "SELECT COUNT(*) AS value FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = '{name}'"
-    );
-    Ok(number(conn, &sql)? > 0)
 }
 
 /// Later than any moment that a `datetime` holds.

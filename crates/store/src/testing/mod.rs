@@ -16,7 +16,7 @@ use redis::Commands as _;
 
 use crate::broker::Broker;
 use crate::db::writer::Writer;
-use crate::db::{Database, migrations, partitions, verify};
+use crate::db::{Database, migrations};
 
 /// A database of its own, dropped at the end.
 pub struct TestDatabase {
@@ -37,10 +37,8 @@ impl TestDatabase {
     pub fn new() -> Self {
         let test = Self::empty();
         let mut conn = test.connect();
-        migrations::migrate(&mut conn, |_| ()).unwrap_or_else(|e| panic!("{e}"));
         let today = SystemClock.now().date_naive();
-        partitions::adopt(&mut conn, today, |_| ()).unwrap_or_else(|e| panic!("{e}"));
-        verify::count_for_the_first_time(&mut conn).unwrap_or_else(|e| panic!("{e}"));
+        migrations::migrate(&mut conn, today, |_| ()).unwrap_or_else(|e| panic!("{e}"));
         test
     }
 

@@ -12,6 +12,9 @@ impl Handle for GenerateDailySummary {
     fn run(context: &Context, input: SummaryInput) -> Result<(), Failure> {
         let date = input.date.unwrap_or_else(|| yesterday(context.clock.now(), context.zone));
         let range = day(date, context.zone);
+        if range.end <= context.clock.now() - context.retention {
+            return Err(Failure::BadArguments(format!("the logs of {date} are no longer kept: its summary stays")));
+        }
         let mut conn = context.database.get()?;
         count_what_others_wrote(&mut conn, &range)?;
         for app in apps::ids(&mut conn)? {

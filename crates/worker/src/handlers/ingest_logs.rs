@@ -4,6 +4,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use logmon_core::tasks::{IngestInput, IngestLogs, Ingested};
+use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key, Record, Stored, WriteError};
 use serde_json::json;
 
@@ -16,9 +17,10 @@ const DEADLINE: Duration = Duration::from_secs(10);
 impl Handle for IngestLogs {
     fn run(context: &Context, input: IngestInput) -> Result<Ingested, Failure> {
         let count = input.records.len();
-        let body_hash = input.body_hash.try_into().ok();
+        let body_hash: Option<[u8; 32]> = input.body_hash.try_into().ok();
         let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
-        let key = Key { key: input.key, body_hash, created_at: context.clock.now() };
+        let name = input.key;
+        let key = Key { key: name.clone(), body_hash, created_at: context.clock.now() };
         let record = |record: logmon_core::tasks::IngestRecord| Record {
             app: record.app,
             level: record.level,
@@ -34,12 +36,22 @@ impl Handle for IngestLogs {
         });
         match heard.recv_timeout(DEADLINE + Duration::from_secs(1)) {
             Ok(Ok(stored)) => Ok(outcome(&stored)),
-            Ok(Err(WriteError::KeyTaken)) => Ok(Ingested { accepted: 0, duplicate: count, rejected: 0 }),
+            Ok(Err(WriteError::KeyTaken)) => duplicate(context, &name, &body_hash, count),
             Ok(Err(error @ (WriteError::Unavailable(_) | WriteError::Full))) => {
                 Err(Failure::Unavailable(error.to_string()))
             }
             Err(_) => Err(Failure::Unavailable("the database did not answer in time".to_owned())),
         }
+    }
+}
+
+/// The batch was stored before, or the client used its key for two batches: then this one never will be.
+fn duplicate(context: &Context, key: &str, body_hash: &[u8], count: usize) -> Result<Ingested, Failure> {
+    match ingest_keys::find(&mut *context.database.get()?, key)? {
+        Some(stored) if stored.body_hash != body_hash => {
+            Err(Failure::BadArguments("this Idempotency-Key was used for another body".to_owned()))
+        }
+        Some(_) | None => Ok(Ingested { accepted: 0, duplicate: count, rejected: 0 }),
     }
 }
 

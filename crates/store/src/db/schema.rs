@@ -69,4 +69,11 @@ diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
 
-diesel::allow_tables_to_appear_in_same_query!(core_alert, core_app, core_log, core_logcount, core_logsummary,);
+diesel::allow_tables_to_appear_in_same_query!(
+    core_alert,
+    core_app,
+    core_ingestkey,
+    core_log,
+    core_logcount,
+    core_logsummary,
+);

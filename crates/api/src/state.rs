@@ -9,8 +9,9 @@ use logmon_core::alert::Rule;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::HttpSettings;
+use logmon_core::log::Record;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
-use logmon_store::db::writer::{Key, MakeAnswer, Record, Stored, WriteError, Writer};
+use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
 use tokio::sync::{Semaphore, oneshot};
 

@@ -211,13 +211,12 @@ fn a_retry_waits_in_redis_and_comes_back() {
     let fetched = rig.fetch().unwrap();
     let message = TaskMessage::decode(&fetched.raw).unwrap();
     let next = message.retry(SystemClock.now());
-    let next_tag = TaskMessage::decode(next.as_bytes()).unwrap().delivery_tag().to_owned();
     let document = Outcome::Retry(Exception::failed("x")).document(&id, SystemClock.now());
     let finish = |pause: u64| Finish {
         tag: &fetched.tag,
         task: &id,
         document: Some(&document),
-        next: Some((&next, &next_tag, Duration::from_secs(pause))),
+        next: Some((&next.message, &next.delivery_tag, Duration::from_secs(pause))),
     };
     assert_eq!(rig.broker().finish(&rig.worker, &finish(3_600)).unwrap(), Held::Yes);
     assert_eq!(rig.broker().result(&id).unwrap().status, Status::Retry);
@@ -225,7 +224,7 @@ fn a_retry_waits_in_redis_and_comes_back() {
     assert!(rig.fetch().is_none());
     // The hour passes.
     let delayed = rig.broker().keys().delayed();
-    rig.test.connect().zadd::<_, _, _, ()>(delayed, &next_tag, 1).unwrap();
+    rig.test.connect().zadd::<_, _, _, ()>(delayed, &next.delivery_tag, 1).unwrap();
     assert_eq!(rig.broker().promote().unwrap(), 1);
     let again = rig.fetch().unwrap();
     assert_eq!(TaskMessage::decode(&again.raw).unwrap().retries, 1);

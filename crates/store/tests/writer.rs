@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::app::{AppId, NewApp};
-use logmon_core::log::Level;
+use logmon_core::log::{Level, Record};
 use logmon_store::db::verify::{self, Difference};
-use logmon_store::db::writer::{Record, Stored, WriteError, Writer};
+use logmon_store::db::writer::{Stored, WriteError, Writer};
 use logmon_store::db::{apps, log_counts};
 use logmon_store::testing::process::{PATIENCE, eventually};
 use logmon_store::testing::proxy::{Proxy, Weather};

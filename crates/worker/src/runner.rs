@@ -134,11 +134,7 @@ impl Runner {
             ResultPolicy::Ignore => None,
         };
         let next = pause.map(|pause| (message.retry(now + pause), pause));
-        let next_message = next.as_ref().and_then(|(raw, _)| TaskMessage::decode(raw.as_bytes()).ok());
-        let next = next
-            .as_ref()
-            .zip(next_message.as_ref())
-            .map(|((raw, pause), message)| (raw.as_str(), message.delivery_tag(), *pause));
+        let next = next.as_ref().map(|(next, pause)| (next.message.as_str(), next.delivery_tag.as_str(), *pause));
         let finish = Finish { tag: &fetched.tag, task: &message.id, document: document.as_deref(), next };
         self.report(|| self.broker.finish(&self.worker, &finish));
     }

@@ -6,11 +6,10 @@ use chrono::{DateTime, Utc};
 use logmon_core::alert::{Alert, AlertId, AlertState};
 use logmon_core::app::AppId;
 use logmon_core::page::Cursor;
-use logmon_core::python::{self, Int};
 use logmon_store::db::alerts;
 use serde::Serialize;
 
-use super::rfc3339;
+use super::{rfc3339, row_id};
 use crate::error::ApiError;
 use crate::query::{Listing, Query};
 use crate::state::State;
@@ -43,11 +42,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 
 /// Resolves an alert; again, the same answer. The body is not looked at.
 pub async fn resolve(id: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
-    let id = match python::int(&id) {
-        Some(Int::Small(id)) => AlertId(id),
-        Some(Int::Big) => return Err(ApiError::no_such("Alert")),
-        None => return Err(ApiError::not_found()),
-    };
+    let id = AlertId(row_id(&id, "Alert")?);
     let alert = state.database(move |conn| alerts::resolve(conn, id)).await?;
     Ok(Json(AlertView::from(alert.ok_or_else(|| ApiError::no_such("Alert"))?)))
 }

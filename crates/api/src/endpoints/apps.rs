@@ -6,13 +6,12 @@ use chrono::{DateTime, Utc};
 use logmon_core::app::{App, AppChange, AppId, NewApp};
 use logmon_core::field::FieldErrors;
 use logmon_core::page::Cursor;
-use logmon_core::python::{self, Int};
 use logmon_core::tasks::{DeleteApp, DeletedApp, Task as _};
 use logmon_store::db::apps::{self, SaveAppError};
 use serde::Serialize;
 
-use super::rfc3339;
 use super::tasks::accepted;
+use super::{rfc3339, row_id};
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::query::{Listing, Query};
@@ -94,9 +93,5 @@ pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse
 }
 
 fn app_id(text: &str) -> Result<AppId, ApiError> {
-    match python::int(text) {
-        Some(Int::Small(id)) => Ok(AppId(id)),
-        Some(Int::Big) => Err(ApiError::no_such("App")),
-        None => Err(ApiError::not_found()),
-    }
+    row_id(text, "App").map(AppId)
 }

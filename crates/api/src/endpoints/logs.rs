@@ -10,12 +10,12 @@ use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::celery::TaskId;
 use logmon_core::field::{FieldErrors, Fields};
-use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog};
+use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog, Record};
 use logmon_core::page::Cursor;
-use logmon_core::tasks::{IngestInput, IngestLogs, IngestRecord, Task as _};
+use logmon_core::tasks::{IngestInput, IngestLogs, Task as _};
 use logmon_store::broker::{BrokerError, Room};
 use logmon_store::db::logs;
-use logmon_store::db::writer::{Answer, Key, Record, Stored};
+use logmon_store::db::writer::{Answer, Key, Stored};
 use serde::Serialize;
 
 use super::rfc3339;
@@ -229,14 +229,8 @@ impl Batch {
             return Ok(idempotency::respond(batch_answer(0, rejected)));
         }
         let accepted = good.len();
-        let record = |record: Record| IngestRecord {
-            app: record.app,
-            level: record.level,
-            message: record.message,
-            created_at: record.created_at,
-        };
         let key = key.map_or_else(|| format!("task:{}", TaskId::random()), |key| key.key);
-        let input = IngestInput { key, body_hash: hash.to_vec(), records: good.into_iter().map(record).collect() };
+        let input = IngestInput { key, body_hash: hash.to_vec(), records: good };
         let bounds = state.ingest_bounds;
         let (task_id, room) = state
             .broker(move |broker| {

@@ -9,9 +9,21 @@ pub mod summaries;
 pub mod tasks;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use logmon_core::python::{self, Int};
 use serde::Serializer;
+
+use crate::error::ApiError;
 
 /// A time as DRF writes it: RFC 3339 in UTC with microseconds and `Z`.
 fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The id in a path, as Django reads it. `model` is the name of its model.
+fn row_id(text: &str, model: &str) -> Result<i64, ApiError> {
+    match python::int(text) {
+        Some(Int::Small(id)) => Ok(id),
+        Some(Int::Big) => Err(ApiError::no_such(model)),
+        None => Err(ApiError::not_found()),
+    }
 }

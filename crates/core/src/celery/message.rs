@@ -116,6 +116,15 @@ pub struct TaskMessage {
     envelope: Envelope,
 }
 
+/// The message of a task's next attempt.
+#[derive(Debug, Clone)]
+pub struct NextAttempt {
+    /// As it lies on a list.
+    pub message: String,
+    /// The name that it will be in flight under.
+    pub delivery_tag: String,
+}
+
 /// Whether anybody wants a task's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResultPolicy {
@@ -166,18 +175,14 @@ impl TaskMessage {
     }
 
     /// The message of the next attempt: the same task, counted once more and not to be started before `eta`.
-    pub fn retry(&self, eta: DateTime<Utc>) -> String {
+    pub fn retry(&self, eta: DateTime<Utc>) -> NextAttempt {
         let mut envelope = self.envelope.clone();
         envelope.headers.insert("retries".to_owned(), json!(self.retries + 1));
         envelope.headers.insert("eta".to_owned(), json!(eta.to_rfc3339_opts(SecondsFormat::Micros, false)));
         envelope.headers.insert("parent_id".to_owned(), json!(self.id.as_str()));
         envelope.properties.delivery_tag = uuid::Uuid::new_v4().to_string();
-        serde_json::to_string(&envelope).unwrap_or_default()
-    }
-
-    /// The delivery tag: the name under which the message is in flight.
-    pub fn delivery_tag(&self) -> &str {
-        &self.envelope.properties.delivery_tag
+        let delivery_tag = envelope.properties.delivery_tag.clone();
+        NextAttempt { message: serde_json::to_string(&envelope).unwrap_or_default(), delivery_tag }
     }
 }
 
@@ -330,7 +335,7 @@ mod tests {
         let first = NewTask::new("t", "q", Arguments::from_json("[1]", "{}").unwrap());
         let message = TaskMessage::decode(first.encode("o").as_bytes()).unwrap();
         let eta = DateTime::from_timestamp(1_795_348_188, 0).unwrap();
-        let again = TaskMessage::decode(message.retry(eta).as_bytes()).unwrap();
+        let again = TaskMessage::decode(message.retry(eta).message.as_bytes()).unwrap();
         assert_eq!((again.id, again.retries, again.eta), (first.id, 1, Some(eta)));
         assert_ne!(again.envelope.properties.delivery_tag, message.envelope.properties.delivery_tag);
     }

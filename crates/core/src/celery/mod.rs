@@ -7,7 +7,7 @@ mod message;
 mod result;
 
 pub use arguments::{Arguments, BadArguments};
-pub use message::{Malformed, NewTask, Priority, ResultPolicy, TaskMessage};
+pub use message::{Malformed, NewTask, NextAttempt, Priority, ResultPolicy, TaskMessage};
 pub use result::{Exception, Outcome, Status, TaskResult, decode as decode_result};
 
 use serde::{Deserialize, Serialize};

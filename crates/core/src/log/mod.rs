@@ -50,6 +50,19 @@ impl Level {
     }
 }
 
+/// A log that is checked and has its time: what is stored, at once or by a task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The app that it belongs to.
+    pub app: AppId,
+    /// How serious it is.
+    pub level: Level,
+    /// What happened.
+    pub message: String,
+    /// When it happened.
+    pub created_at: DateTime<Utc>,
+}
+
 /// A stored log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {

@@ -1,11 +1,9 @@
 //! The storing of a batch that was answered with 202.
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Task;
-use crate::app::AppId;
-use crate::log::Level;
+use crate::log::Record;
 
 /// The queue that such batches wait on: one of its own, so that a flood of logs delays no check.
 pub const INGEST_QUEUE: &str = "ingest";
@@ -21,20 +19,7 @@ pub struct IngestInput {
     /// The SHA-256 of the request's body.
     pub body_hash: Vec<u8>,
     /// The logs, checked when they were taken.
-    pub records: Vec<IngestRecord>,
-}
-
-/// A log of the batch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IngestRecord {
-    /// The app that it belongs to.
-    pub app: AppId,
-    /// How serious it is.
-    pub level: Level,
-    /// What happened.
-    pub message: String,
-    /// When it came.
-    pub created_at: DateTime<Utc>,
+    pub records: Vec<Record>,
 }
 
 /// What became of the batch.

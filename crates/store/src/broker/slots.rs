@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{NewTask, Priority};
-use redis::Commands as _;
 
 use super::scripts::DISPATCH;
 use super::{Broker, BrokerError};
@@ -40,13 +39,5 @@ impl Broker {
         call.arg(entry).arg(slot.timestamp_millis()).arg(task.encode(&self.origin));
         let pushed: i64 = self.with(|conn| call.invoke(conn))?;
         Ok(if pushed == 1 { Dispatch::Pushed } else { Dispatch::AlreadyDone })
-    }
-
-    /// The newest dispatched slot of each entry.
-    ///
-    /// # Errors
-    /// See [`BrokerError`].
-    pub fn slots(&self) -> Result<Vec<(String, i64)>, BrokerError> {
-        self.with(|conn| conn.hgetall(self.keys.slots()))
     }
 }

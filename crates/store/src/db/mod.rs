@@ -78,12 +78,16 @@ impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
     }
 }
 
+/// The mode of every session, whatever the server's own is: nothing is cut or rounded silently, and a backslash escapes.
+pub(crate) const SQL_MODE: &str =
+    "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+
 fn prepare(conn: &mut Connection) -> Result<(), diesel::result::Error> {
-    conn.batch_execute(
-            "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION';
-             SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-             SET SESSION innodb_lock_wait_timeout = 5",
-        )
+    conn.batch_execute(&format!(
+        "SET SESSION sql_mode = '{SQL_MODE}';
+         SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+         SET SESSION innodb_lock_wait_timeout = 5"
+    ))
 }
 
 /// Runs `work` in a transaction, again from the start where the database gave up for another one's sake.

@@ -9,6 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Datetime, Nullable, Text};
 use logmon_core::app::AppId;
 
+use super::log_counts::minute;
 use super::partitions::has_table;
 use super::schema::core_logcount;
 use super::{Connection, DbError, apps, transaction, utc};
@@ -81,8 +82,7 @@ fn next_moment(
     };
     let row = first("SELECT MIN(created_at) AS moment FROM core_log WHERE created_at >= ? AND created_at < ?")?;
     let count = first("SELECT MIN(minute) AS moment FROM core_logcount WHERE minute >= ? AND minute < ?")?;
-    let minute = |time: NaiveDateTime| utc(time).duration_trunc(TimeDelta::minutes(1)).unwrap_or(utc(time));
-    Ok(row.into_iter().chain(count).min().map(|time| minute(time).max(from)))
+    Ok(row.into_iter().chain(count).min().map(|time| minute(utc(time)).max(from)))
 }
 
 fn compare(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Difference>, DbError> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use logmon_core::tasks::{IngestInput, IngestLogs, Ingested};
 use logmon_store::db::ingest_keys;
-use logmon_store::db::writer::{Answer, Key, Record, Stored, WriteError};
+use logmon_store::db::writer::{Answer, Key, Stored, WriteError};
 use serde_json::json;
 
 use crate::context::Context;
@@ -21,16 +21,9 @@ impl Handle for IngestLogs {
         let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
         let name = input.key;
         let key = Key { key: name.clone(), body_hash, created_at: context.clock.now() };
-        let record = |record: logmon_core::tasks::IngestRecord| Record {
-            app: record.app,
-            level: record.level,
-            message: record.message,
-            created_at: record.created_at,
-        };
-        let records = input.records.into_iter().map(record).collect();
         let (told, heard) = mpsc::channel();
         let answer = |stored: &[Stored]| Answer { status: 200, body: json!(outcome(stored)).to_string() };
-        context.writer.submit_once(key, records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {
+        context.writer.submit_once(key, input.records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {
             // Nobody listens any more when the time is up.
             let _told = told.send(outcome);
         });

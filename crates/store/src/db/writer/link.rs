@@ -12,14 +12,12 @@ use mysql::{Conn, Error, OptsBuilder};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
+use crate::db::SQL_MODE;
+
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long one answer may take. The client was told that its logs may not be stored by then.
 const ANSWER: Duration = Duration::from_secs(3);
-
-/// What every session is set to. The text of the statements relies on the charset and on backslash escapes.
-const SESSION: &str = "SET SESSION sql_mode = 'STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION',
-    SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 1";
 
 /// A connection.
 pub(super) struct Link {
@@ -58,7 +56,11 @@ impl Link {
     pub(super) fn open(settings: &DatabaseSettings) -> Result<Self, Trouble> {
         let mut conn = Conn::new(options(settings)?).map_err(unavailable)?;
         conn.query_drop("SET NAMES utf8mb4").map_err(unavailable)?;
-        conn.query_drop(SESSION).map_err(unavailable)?;
+        // The text of the statements relies on the charset and on backslash escapes.
+        let session = format!(
+            "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 1"
+        );
+        conn.query_drop(session).map_err(unavailable)?;
         let step = conn.query_first("SELECT @@auto_increment_increment").map_err(unavailable)?.unwrap_or(1);
         Ok(Self { conn, step })
     }

@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
-use logmon_core::log::{Level, LogId};
+use logmon_core::log::{LogId, Record};
 use thiserror::Error;
 
 use queue::{Job, Queue};
@@ -25,19 +24,6 @@ use queue::{Job, Queue};
 const THREADS: usize = 3;
 /// How many bytes of records may wait.
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
-
-/// A log to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The app that it belongs to.
-    pub app: AppId,
-    /// How serious it is.
-    pub level: Level,
-    /// What happened.
-    pub message: String,
-    /// When it happened.
-    pub created_at: DateTime<Utc>,
-}
 
 /// What became of one record of a request that was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Key, MakeAnswer, Record, Stored, WriteError};
+use logmon_core::log::Record;
+
+use super::{Key, MakeAnswer, Stored, WriteError};
 
 /// The most records of one transaction.
 const GROUP_RECORDS: usize = 2_000;

@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Timelike as _, Utc};
 use logmon_core::app::AppId;
-use logmon_core::log::Level;
+use logmon_core::log::{Level, Record};
 
-use super::{Answer, Key, Record};
+use super::{Answer, Key};
 use crate::db::log_counts::minute;
 
 /// The transaction that stores `records` and adds to their counts.

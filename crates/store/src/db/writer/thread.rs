@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
-use logmon_core::log::LogId;
+use logmon_core::log::{LogId, Record};
 
 use super::link::{Ids, Link, Trouble};
 use super::queue::{Job, Queue};
-use super::{Key, MakeAnswer, Record, Stored, WriteError, text};
+use super::{Key, MakeAnswer, Stored, WriteError, text};
 use crate::db;
 
 /// How often a transaction is tried that the database gave up for another one's sake.

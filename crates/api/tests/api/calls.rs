@@ -317,7 +317,8 @@ fn without_the_database_the_server_is_up_and_says_what_it_waits_for() {
     let ready = eventually("the first findings", || {
         let ready = api.get("/readyz");
         let findings = (ready.json()["database"].clone(), ready.json()["redis"].clone());
-        (!["database", "redis"].iter().any(|name| ready.json()[*name] == "not asked yet")).then_some((ready.status, findings))
+        (!["database", "redis"].iter().any(|name| ready.json()[*name] == "not asked yet"))
+            .then_some((ready.status, findings))
     });
     assert_eq!(ready, (503, (json!("down"), json!("ok"))));
     let answer = api.post("/api/logs/", &json!({"app": 1, "level": "INFO", "message": "m"}));

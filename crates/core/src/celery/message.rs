@@ -174,6 +174,11 @@ impl TaskMessage {
         Some(TaskId(message.get("headers")?.get("id")?.as_str()?.to_owned()))
     }
 
+    /// A header that is text.
+    pub(super) fn text_header(&self, name: &str) -> Option<String> {
+        self.envelope.headers.get(name)?.as_str().map(str::to_owned)
+    }
+
     /// The message of the next attempt: the same task, counted once more and not to be started before `eta`.
     pub fn retry(&self, eta: DateTime<Utc>) -> NextAttempt {
         let mut envelope = self.envelope.clone();

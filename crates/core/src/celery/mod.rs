@@ -1,13 +1,21 @@
-//! Celery's wire, protocol 2: task messages and result documents, encoded and decoded; no input or output.
+//! Celery's wire, protocol 2: task messages, result documents, events and remote control, encoded and decoded; no input
+//! or output.
 //!
 //! The rules are those of Celery 5.7 and kombu 5.7 with JSON as serializer.
 
 mod arguments;
+mod broadcast;
+pub mod control;
+pub mod event;
+mod lamport;
 mod message;
+mod node;
 mod result;
 
 pub use arguments::{Arguments, BadArguments};
+pub use lamport::LamportClock;
 pub use message::{Malformed, NewTask, NextAttempt, Priority, ResultPolicy, TaskMessage};
+pub use node::NodeName;
 pub use result::{Exception, Outcome, Status, TaskResult, decode as decode_result};
 
 use serde::{Deserialize, Serialize};

@@ -6,7 +6,7 @@
 mod repr;
 mod text;
 
-pub use repr::{float_repr, repr, str_of};
+pub use repr::{float_repr, repr, repr_of_str, str_of};
 pub use text::{Entries, Text};
 
 use serde_json::value::RawValue;

@@ -25,6 +25,13 @@ pub fn repr(raw: &RawValue) -> String {
     out
 }
 
+/// `repr(text)` of a `str`.
+pub fn repr_of_str(text: &str) -> String {
+    let mut out = String::new();
+    write_str_repr(&mut out, text);
+    out
+}
+
 fn write_repr(out: &mut String, raw: &RawValue, depth: usize) {
     match Kind::of(raw) {
         Kind::Null => out.push_str("None"),

@@ -1,6 +1,7 @@
 //! Every key that LogMon uses in Redis. Whoever shares a Redis with it reads this page to see what is taken.
 
-use logmon_core::celery::{Priority, TaskId};
+use logmon_core::celery::control::{self, ReplyTo};
+use logmon_core::celery::{Priority, TaskId, event};
 
 /// The id of one worker process: no two have the same, so that a dead one can be told from its successor.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -18,14 +19,15 @@ impl WorkerId {
 pub struct Keys {
     prefix: String,
     result_prefix: String,
+    database: i64,
 }
 
 impl Keys {
-    pub(super) fn new(prefix: &str) -> Self {
+    pub(super) fn new(prefix: &str, database: i64) -> Self {
         // Celery's Redis result backend sets the prefix off with `_` where it does not end in a separator.
         let set_off = prefix.is_empty() || prefix.ends_with([':', '_', '-', '.']);
         let result_prefix = if set_off { prefix.to_owned() } else { format!("{prefix}_") };
-        Self { prefix: prefix.to_owned(), result_prefix }
+        Self { prefix: prefix.to_owned(), result_prefix, database }
     }
 
     fn key(&self, name: &str) -> String {
@@ -65,6 +67,26 @@ impl Keys {
     /// String, and channel of the same name: a task's result document. Celery's.
     pub fn result(&self, id: &TaskId) -> String {
         format!("{}celery-task-meta-{id}", self.result_prefix)
+    }
+
+    /// Channel: requests to the workers. Channels know no databases, so their names carry its number. Celery's.
+    pub fn control(&self) -> String {
+        self.key(&format!("/{}.{}", self.database, control::MAILBOX))
+    }
+
+    /// List: replies to a request, on the queue that its caller reads. Celery's.
+    pub fn replies(&self, to: &ReplyTo) -> String {
+        self.key(&to.queue())
+    }
+
+    /// Channel: events of workers and tasks, by their routing key. Celery's.
+    pub fn events(&self, routing_key: &str) -> String {
+        self.key(&format!("/{}.{}/{routing_key}", self.database, event::EXCHANGE))
+    }
+
+    /// Hash: the name of a worker to its id.
+    pub fn nodes(&self) -> String {
+        self.key("rq:nodes")
     }
 
     /// Set: the ids of the workers that hold or held something.
@@ -128,8 +150,15 @@ mod tests {
         for (prefix, expected) in
             [("", "celery-task-meta-x"), ("lm", "lm_celery-task-meta-x"), ("lm:", "lm:celery-task-meta-x")]
         {
-            assert_eq!(Keys::new(prefix).result(&id), expected);
+            assert_eq!(Keys::new(prefix, 0).result(&id), expected);
         }
-        assert_eq!(Keys::new("lm").queue("celery", Priority::STEPS[1]), "lmcelery\u{6}\u{16}3");
+        assert_eq!(Keys::new("lm", 0).queue("celery", Priority::STEPS[1]), "lmcelery\u{6}\u{16}3");
+    }
+
+    #[test]
+    fn channels_carry_the_number_of_the_database() {
+        let keys = Keys::new("lm:", 3);
+        assert_eq!(keys.control(), "lm:/3.celery.pidbox");
+        assert_eq!(keys.events("task.multi"), "lm:/3.celeryev/task.multi");
     }
 }

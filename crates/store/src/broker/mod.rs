@@ -4,13 +4,16 @@
 //! it: `unacked` and `unacked_index` are Celery's own, with which a Python worker recovers what a dead one of ours
 //! held; `rq:*` are ours. One verb a file; every key is named in [`Keys`] and nowhere else.
 
+mod control;
 mod delay;
 mod enqueue;
 mod error;
+mod events;
 mod fetch;
 mod finish;
 mod keys;
 mod link;
+mod nodes;
 mod reap;
 mod results;
 mod scripts;
@@ -41,6 +44,7 @@ const POOL_WAIT: Duration = Duration::from_secs(1);
 /// This process's connections to Redis. Clones share them.
 #[derive(Clone)]
 pub struct Broker {
+    client: redis::Client,
     pool: Pool<Manager>,
     keys: Arc<Keys>,
     result_expires: Duration,
@@ -61,10 +65,12 @@ impl Broker {
             .connection_timeout(POOL_WAIT)
             // Failures come back from `with`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(Manager(client));
+            .build_unchecked(Manager(client.clone()));
+        let database = client.get_connection_info().redis_settings().db();
         Ok(Self {
+            client,
             pool,
-            keys: Arc::new(Keys::new(&settings.redis_key_prefix)),
+            keys: Arc::new(Keys::new(&settings.redis_key_prefix, database)),
             result_expires: settings.result_expires,
             origin: format!("gen{}@{}", std::process::id(), hostname()).into(),
             bound: Arc::default(),

@@ -24,4 +24,6 @@ scripts! {
     DISPATCH = "dispatch.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";
     ENQUEUE_BOUNDED = "enqueue_bounded.lua";
+    REPLY = "reply.lua";
+    CLAIM = "claim.lua";
 }

@@ -1,13 +1,20 @@
 //! The worker: takes tasks from the queues and runs them.
 //!
-//! One loop a file: the [`runner`] of each slot fetches, runs and reports; the [`heartbeat`] says that this worker is
-//! alive; the [`reaper`] brings back what dead workers held and what has become due. [`registry`] lists the handlers.
+//! One loop a file: the [`fetcher`] takes messages into flight, the [`runner`] of each slot runs them, the [`reporter`]
+//! tells Redis what became of them, and the [`board`] is where the three meet; the [`heartbeat`] says that this worker is
+//! alive; the [`reaper`] brings back what dead workers held and what has become due. [`registry`] lists the handlers,
+//! [`events`] is who else is told.
 
+pub mod board;
 pub mod context;
+pub mod events;
+pub mod fetcher;
 pub mod handlers;
 pub mod heartbeat;
 pub mod reaper;
 pub mod registry;
+pub mod report;
+pub mod reporter;
 pub mod runner;
 
 use std::num::NonZeroU32;
@@ -25,7 +32,11 @@ use logmon_store::broker::{Broker, WorkerId};
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 
+use board::Board;
 use context::Context;
+use events::{Events, Silent};
+use fetcher::Fetcher;
+use reporter::Reporter;
 use runner::Runner;
 
 /// LogMon's worker: runs the tasks of the queues
@@ -61,16 +72,18 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Connections to Redis beside one for each slot: for the heartbeat, the reaper and the end.
-const OTHER_CONNECTIONS: usize = 3;
+/// Connections to Redis: for the fetcher, the reporter, the heartbeat, the reaper and the end.
+const REDIS_CONNECTIONS: u32 = 5;
+
+/// Connections to the database beside one for each slot: a slot without one would only put its tasks back.
+const OTHER_CONNECTIONS: usize = 1;
 
 impl Cli {
     fn work(&self) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
         let slots = self.worker.concurrency.get();
+        let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
         let connections = u32::try_from(slots + OTHER_CONNECTIONS)?;
-        let broker = Broker::new(&self.broker, connections)?;
-        // A slot without a connection would only put its tasks back.
         let mut settings = self.database.clone();
         settings.database_connections = settings.database_connections.max(NonZeroU32::try_from(connections)?);
         let database = Database::new(&settings);
@@ -92,16 +105,44 @@ impl Cli {
             return Ok(());
         }
         log::info!(worker = worker.0.as_str(), concurrency = slots; "serving {}", queues.join(", "));
-        let runner = Runner::new(broker.clone(), worker.clone(), queues.clone(), context, stop.clone());
+        let board = Board::new(slots, self.worker.prefetch.into());
+        let events: Arc<dyn Events> = Arc::new(Silent);
+        let runner = Runner::new(board.clone(), context, Arc::clone(&events), stop.clone());
         let threads: Vec<_> = (0..slots)
             .map(|_| {
                 let runner = runner.clone();
                 std::thread::spawn(move || runner.run())
             })
             .collect();
+        let fetcher = Fetcher {
+            broker: broker.clone(),
+            worker: worker.clone(),
+            queues: queues.clone(),
+            board: board.clone(),
+            stop: stop.clone(),
+        };
+        let reporter = Reporter {
+            broker: broker.clone(),
+            worker: worker.clone(),
+            board: board.clone(),
+            events,
+            stop: stop.clone(),
+        };
+        let fetching = std::thread::spawn(move || fetcher.run());
+        let reporting = std::thread::spawn(move || reporter.run());
         let beating = heartbeat::start(broker.clone(), worker.clone(), timeout);
         let reaping = reaper::start(broker.clone(), timeout, stop.clone());
+        while !stop.is_raised() {
+            stop.wait(Urgency::Finish, Duration::from_secs(3_600));
+        }
+        board.close();
         drain(&stop, &threads, self.worker.grace);
+        board.complete();
+        for thread in [fetching, reporting] {
+            if thread.join().is_err() {
+                log::error!("a loop of this worker panicked");
+            }
+        }
         beating.stop();
         reaping.stop();
         leave(&broker, &worker);
@@ -118,11 +159,8 @@ fn leave(broker: &Broker, worker: &WorkerId) {
     }
 }
 
-/// Waits for the signal to stop, then for the slots to end, until the grace is over or a second signal comes.
+/// Waits for the slots to end, until the grace is over or a second signal comes.
 fn drain(stop: &Stop, threads: &[std::thread::JoinHandle<()>], grace: Duration) {
-    while !stop.is_raised() {
-        stop.wait(Urgency::Finish, Duration::from_secs(3_600));
-    }
     let running = || threads.iter().filter(|thread| !thread.is_finished()).count();
     log::info!(count = running(); "stopping: no new tasks");
     let end = Instant::now() + grace;

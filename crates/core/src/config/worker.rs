@@ -15,6 +15,10 @@ pub struct WorkerSettings {
     #[arg(short = 'c', long, env = "CONCURRENCY", default_value = "2", value_parser = values::number::<NonZeroUsize, 1_000>)]
     pub concurrency: NonZeroUsize,
 
+    /// How many messages may wait here for each of these, at most: no more than run within 20 ms are fetched ahead
+    #[arg(long, env = "PREFETCH", default_value = "32", value_parser = prefetch)]
+    pub prefetch: u16,
+
     /// The queues to serve, the first one first, with commas between
     #[arg(short = 'Q', long, env = "QUEUES", default_value = "celery,ingest", value_delimiter = ',', value_parser = queue)]
     pub queues: Vec<String>,
@@ -26,6 +30,10 @@ pub struct WorkerSettings {
     /// How long running tasks may go on after SIGTERM before they are put back
     #[arg(long, env = "GRACE", default_value = "25s", value_parser = values::duration)]
     pub grace: Duration,
+}
+
+fn prefetch(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|number| *number <= 1_000).ok_or_else(|| "a number from 0 to 1000 is expected".to_owned())
 }
 
 fn queue(text: &str) -> Result<String, String> {

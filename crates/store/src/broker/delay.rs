@@ -25,7 +25,7 @@ impl Broker {
     pub fn delay(&self, worker: &WorkerId, tag: &str, due: Due) -> Result<Held, BrokerError> {
         let keys = &self.keys;
         let mut call = DELAY.prepare_invoke();
-        self.flight(&mut call, worker);
+        self.flight(&mut call);
         call.key(keys.delayed()).key(keys.delayed_body()).arg(&worker.0).arg(tag);
         match due {
             Due::At(time) => call.arg("at").arg(time.format("%s%.6f").to_string()),

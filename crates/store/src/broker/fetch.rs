@@ -1,13 +1,17 @@
-//! Taking the next message into flight.
+//! Taking the next messages into flight.
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::Priority;
+use redis::{FromRedisValue as _, Value, from_redis_value};
 
 use super::scripts::FETCH;
 use super::{Broker, BrokerError, WorkerId};
 
 /// How often a message may be fetched without coming to an end before it is a dead letter.
 pub const MAX_DELIVERIES: u32 = 5;
+
+/// After so many bytes no further message is fetched at once: a bound on the memory of a worker that fetches ahead.
+const BYTES: usize = 1 << 20;
 
 /// A message in flight.
 #[derive(Debug, Clone)]
@@ -16,7 +20,7 @@ pub struct Fetched {
     pub raw: Vec<u8>,
     /// The name under which it is in flight.
     pub tag: String,
-    /// How often it has been fetched, this time included.
+    /// How often it has been fetched, this time included. Beyond [`MAX_DELIVERIES`] it is not to be run any more.
     pub deliveries: u32,
     /// When that was, by the clock of Redis: the one clock that all workers share.
     pub at: DateTime<Utc>,
@@ -25,38 +29,48 @@ pub struct Fetched {
 /// What a look at the queues gave.
 #[derive(Debug, Clone)]
 pub struct Look {
-    /// The next message, if there was one.
-    pub fetched: Option<Fetched>,
-    /// How many were no messages at all, or had been fetched too often: they are dead letters now.
+    /// The next messages, the first one first.
+    pub fetched: Vec<Fetched>,
+    /// How many were no messages at all: they are dead letters now.
     pub buried: u64,
 }
 
 impl Broker {
-    /// Takes the next message of `queues` into flight: the most urgent priority of every queue first, the queues in
-    /// their order.
+    /// Takes the next messages of `queues` into flight, at most `count`: the most urgent priority of every queue first,
+    /// the queues in their order. Paused queues are left out.
     ///
     /// # Errors
     /// See [`BrokerError`].
-    pub fn fetch(&self, queues: &[String], worker: &WorkerId) -> Result<Look, BrokerError> {
-        type Answer = (u64, f64, Option<Vec<u8>>, Option<String>, Option<u32>);
+    pub fn fetch(&self, queues: &[String], worker: &WorkerId, count: usize) -> Result<Look, BrokerError> {
         let keys = &self.keys;
         let mut call = FETCH.prepare_invoke();
-        self.flight(&mut call, worker);
-        call.key(keys.dead()).key(keys.workers());
+        self.flight(&mut call);
+        call.key(keys.dead()).key(keys.workers()).key(keys.paused());
         for priority in Priority::STEPS {
             for queue in queues {
                 call.key(keys.queue(queue, priority));
             }
         }
-        call.arg(&worker.0).arg(MAX_DELIVERIES);
-        let mut answer: Vec<redis::Value> = self.with(|conn| call.invoke(conn))?;
-        answer.resize(5, redis::Value::Nil);
-        let (buried, seconds, raw, tag, deliveries): Answer =
-            redis::from_redis_value(redis::Value::Array(answer)).map_err(|e| BrokerError::Refused(e.into()))?;
-        let at = DateTime::from_timestamp_millis(millis(seconds)).unwrap_or_default();
-        let fetched = raw.zip(tag).zip(deliveries).map(|((raw, tag), deliveries)| Fetched { raw, tag, deliveries, at });
-        Ok(Look { fetched, buried })
+        call.arg(&worker.0).arg(count).arg(BYTES);
+        for queue in queues {
+            call.arg(queue);
+        }
+        let answer: Vec<Value> = self.with(|conn| call.invoke(conn))?;
+        read(answer).map_err(|e| BrokerError::Refused(e.into()))
     }
+}
+
+fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
+    let mut values = answer.into_iter();
+    let mut next = || values.next().unwrap_or(Value::Nil);
+    let at = DateTime::from_timestamp_millis(millis(from_redis_value(next())?)).unwrap_or_default();
+    let buried = from_redis_value(next())?;
+    let mut fetched = Vec::new();
+    while let Some(raw) = Option::<Vec<u8>>::from_redis_value(next())? {
+        let (tag, before): (String, u32) = (from_redis_value(next())?, from_redis_value(next())?);
+        fetched.push(Fetched { raw, tag, deliveries: before + 1, at });
+    }
+    Ok(Look { fetched, buried })
 }
 
 #[expect(clippy::as_conversions, reason = "a time of this age of the world fits")]

@@ -1,23 +1,46 @@
-//! The end of a message's flight: acknowledged with its result, tried again later, or buried.
+//! The end of a message's flight: acknowledged with its result and what follows from it, or buried.
 
 use std::time::Duration;
 
 use super::scripts::{BURY, FINISH};
 use super::{Broker, BrokerError, WorkerId};
-use logmon_core::celery::TaskId;
-use redis::ScriptInvocation;
+use logmon_core::celery::{Priority, TaskId};
+use redis::{ErrorKind, ScriptInvocation, Value};
 
 /// How a message's flight ends.
 #[derive(Debug)]
-pub struct Finish<'a> {
+pub struct Finish {
     /// The name under which it is in flight.
-    pub tag: &'a str,
+    pub tag: String,
     /// The task's id.
-    pub task: &'a TaskId,
+    pub task: TaskId,
     /// The result document to store and publish, if anybody wants it.
-    pub document: Option<&'a str>,
-    /// The message of the next attempt, its delivery tag, and the pause before it is due.
-    pub next: Option<(&'a str, &'a str, Duration)>,
+    pub document: Option<String>,
+    /// What is sent: its next attempt, or the tasks that follow it.
+    pub publish: Vec<Publish>,
+}
+
+/// A message that is sent in the moment in which another's flight ends.
+#[derive(Debug)]
+pub enum Publish {
+    /// To the queue.
+    Now {
+        /// Its queue.
+        queue: String,
+        /// How urgent it is.
+        priority: Priority,
+        /// As it lies on a list.
+        message: String,
+    },
+    /// To its queue after a pause.
+    Later {
+        /// Its delivery tag.
+        tag: String,
+        /// As it lies on a list.
+        message: String,
+        /// The pause, by the clock of Redis.
+        pause: Duration,
+    },
 }
 
 /// Whether a worker still held the message that it reported on.
@@ -37,19 +60,37 @@ impl Held {
 }
 
 impl Broker {
-    /// Acknowledges a message, stores its result and keeps its next attempt, all at once.
+    /// Ends flights in one call: acknowledges each message, stores its result and sends what follows from it, all of
+    /// this or nothing. The answers are in the order of `finishes`; one that is an error leaves its message in flight.
     ///
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
-    pub fn finish(&self, worker: &WorkerId, finish: &Finish<'_>) -> Result<Held, BrokerError> {
+    pub fn finish(
+        &self,
+        worker: &WorkerId,
+        finishes: &[Finish],
+    ) -> Result<Vec<Result<Held, BrokerError>>, BrokerError> {
         let keys = &self.keys;
-        let (next, next_tag, pause) = finish.next.unwrap_or(("", "", Duration::ZERO));
         let mut call = FINISH.prepare_invoke();
-        self.flight(&mut call, worker);
-        call.key(keys.result(finish.task)).key(keys.delayed()).key(keys.delayed_body());
-        call.arg(&worker.0).arg(finish.tag).arg(finish.document.unwrap_or("")).arg(self.result_expires.as_secs());
-        call.arg(next).arg(next_tag).arg(pause.as_secs_f64());
-        self.with(|conn| call.invoke(conn)).map(Held::from_count)
+        self.flight(&mut call);
+        call.key(keys.delayed()).key(keys.delayed_body());
+        call.arg(&worker.0).arg(self.result_expires.as_secs());
+        for finish in finishes {
+            call.arg(&finish.tag).arg(keys.result(&finish.task)).arg(finish.document.as_deref().unwrap_or(""));
+            call.arg(finish.publish.len());
+            for publish in &finish.publish {
+                match publish {
+                    Publish::Now { queue, priority, message } => {
+                        call.arg(keys.queue(queue, *priority)).arg(message).arg("");
+                    }
+                    Publish::Later { tag, message, pause } => {
+                        call.arg(tag).arg(message).arg(pause.as_secs_f64());
+                    }
+                }
+            }
+        }
+        let answers: Vec<Value> = self.with(|conn| call.invoke(conn))?;
+        Ok(answers.into_iter().map(held).collect())
     }
 
     /// Makes a message in flight a dead letter. `failure` is the result document for whoever waits for the task, where
@@ -57,27 +98,44 @@ impl Broker {
     ///
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
-    pub fn bury(
-        &self,
-        worker: &WorkerId,
-        tag: &str,
-        reason: &str,
-        failure: Option<(&TaskId, &str)>,
-    ) -> Result<Held, BrokerError> {
+    pub fn bury(&self, worker: &WorkerId, burial: &Burial) -> Result<Held, BrokerError> {
         let keys = &self.keys;
-        let nobody = TaskId(String::new());
-        let (task, document) = failure.unwrap_or((&nobody, ""));
+        let nobody = (TaskId(String::new()), String::new());
+        let (task, document) = burial.failure.as_ref().unwrap_or(&nobody);
         let mut call = BURY.prepare_invoke();
-        self.flight(&mut call, worker);
+        self.flight(&mut call);
         call.key(keys.dead()).key(keys.result(task));
-        call.arg(&worker.0).arg(tag).arg(reason).arg(document).arg(self.result_expires.as_secs());
+        call.arg(&worker.0).arg(&burial.tag).arg(&burial.reason).arg(burial.deliveries);
+        call.arg(document).arg(self.result_expires.as_secs());
         self.with(|conn| call.invoke(conn)).map(Held::from_count)
     }
 
     /// The keys that every script about a flight begins with.
-    pub(super) fn flight(&self, call: &mut ScriptInvocation<'_>, worker: &WorkerId) {
+    pub(super) fn flight(&self, call: &mut ScriptInvocation<'_>) {
         let keys = &self.keys;
-        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.inflight(worker));
-        call.key(keys.deliveries()).key(keys.holders());
+        call.key(keys.unacked()).key(keys.unacked_index()).key(keys.holders()).key(keys.deliveries());
+    }
+}
+
+/// Why a message becomes a dead letter.
+#[derive(Debug)]
+pub struct Burial {
+    /// The name under which it is in flight.
+    pub tag: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// How often it was fetched.
+    pub deliveries: u32,
+    /// The result document for whoever waits for the task, where its id can be told.
+    pub failure: Option<(TaskId, String)>,
+}
+
+fn held(answer: Value) -> Result<Held, BrokerError> {
+    match answer {
+        Value::Int(count) => Ok(Held::from_count(count)),
+        other => {
+            let reason = redis::from_redis_value(other).unwrap_or_default();
+            Err(BrokerError::Refused((ErrorKind::Extension, "a flight cannot be ended", reason).into()))
+        }
     }
 }

@@ -99,19 +99,19 @@ impl Keys {
         self.key(&format!("rq:worker:{}", worker.0))
     }
 
-    /// Set: the delivery tags that a worker holds.
-    pub fn inflight(&self, worker: &WorkerId) -> String {
-        self.key(&format!("rq:inflight:{}", worker.0))
-    }
-
     /// Hash: delivery tag to the id of the worker that holds the message.
     pub fn holders(&self) -> String {
         self.key("rq:holders")
     }
 
-    /// Hash: delivery tag to how often the message was fetched.
+    /// Hash: delivery tag to how often the message was fetched without coming to an end; not there while that is never.
     pub fn deliveries(&self) -> String {
         self.key("rq:deliveries")
+    }
+
+    /// Set: the queues that nothing is fetched from.
+    pub fn paused(&self) -> String {
+        self.key("rq:paused")
     }
 
     /// List: dead letters, the newest first, each `{"raw","reason","deliveries","died_at"}`.

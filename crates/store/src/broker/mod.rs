@@ -14,6 +14,7 @@ mod finish;
 mod keys;
 mod link;
 mod nodes;
+mod pause;
 mod reap;
 mod results;
 mod scripts;
@@ -23,7 +24,7 @@ pub use delay::Due;
 pub use enqueue::{Bounds, Room};
 pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
-pub use finish::{Finish, Held};
+pub use finish::{Burial, Finish, Held, Publish};
 pub use keys::{Keys, WorkerId};
 pub use slots::Dispatch;
 

@@ -7,6 +7,9 @@ use redis::Commands as _;
 use super::scripts::{RENEW, RESTORE};
 use super::{Broker, BrokerError, WorkerId};
 
+/// How many messages are put back in one call: a bound on how long Redis does nothing else.
+const AT_ONCE: usize = 100;
+
 /// Why a worker's messages are put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
@@ -24,7 +27,7 @@ impl Broker {
     pub fn renew(&self, worker: &WorkerId, timeout: Duration) -> Result<u64, BrokerError> {
         let keys = &self.keys;
         let mut call = RENEW.prepare_invoke();
-        call.key(keys.heartbeat(worker)).key(keys.workers()).key(keys.inflight(worker)).key(keys.unacked_index());
+        call.key(keys.heartbeat(worker)).key(keys.workers()).key(keys.holders()).key(keys.unacked_index());
         call.arg(&worker.0).arg(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
         self.with(|conn| call.invoke(conn))
     }
@@ -58,30 +61,31 @@ impl Broker {
         Ok(restored)
     }
 
+    /// Puts messages that this worker holds back on their lists, the first of them to be served first; the fetch is not
+    /// counted.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn put_back(&self, worker: &WorkerId, tags: &[String]) -> Result<u64, BrokerError> {
+        // The last ones first, for each goes before those that were put back earlier.
+        tags.rchunks(AT_ONCE).map(|tags| self.restore_tags(worker, Reason::Left, tags)).sum()
+    }
+
     fn is_alive(&self, worker: &WorkerId) -> Result<bool, BrokerError> {
         self.with(|conn| conn.exists(self.keys.heartbeat(worker)))
     }
 
     fn restore(&self, worker: &WorkerId, reason: Reason) -> Result<u64, BrokerError> {
-        let mut restored = 0;
-        loop {
-            let tags: Vec<String> =
-                self.with(|conn| redis::cmd("SRANDMEMBER").arg(self.keys.inflight(worker)).arg(100).query(conn))?;
-            if tags.is_empty() {
-                return Ok(restored);
-            }
-            match self.restore_tags(worker, reason, &tags)? {
-                // It is alive after all.
-                0 if reason == Reason::Died && self.is_alive(worker)? => return Ok(restored),
-                count => restored += count,
-            }
-        }
+        let holders: Vec<(String, String)> = self.with(|conn| conn.hgetall(self.keys.holders()))?;
+        let tags: Vec<String> =
+            holders.into_iter().filter(|(_, holder)| *holder == worker.0).map(|(tag, _)| tag).collect();
+        tags.chunks(AT_ONCE).map(|tags| self.restore_tags(worker, reason, tags)).sum()
     }
 
     fn restore_tags(&self, worker: &WorkerId, reason: Reason, tags: &[String]) -> Result<u64, BrokerError> {
         let mut call = RESTORE.prepare_invoke();
-        self.flight(&mut call, worker);
-        call.key(self.keys.heartbeat(worker)).arg(&worker.0).arg(self.keys.prefix());
+        self.flight(&mut call);
+        call.key(self.keys.dead()).key(self.keys.heartbeat(worker)).arg(&worker.0).arg(self.keys.prefix());
         call.arg(match reason {
             Reason::Died => "died",
             Reason::Left => "left",

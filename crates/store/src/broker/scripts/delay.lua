@@ -1,12 +1,11 @@
 -- Moves a message from flight to the delayed ones; the fetch is not counted.
--- KEYS: unacked, unacked_index, inflight of the worker, deliveries, holders, delayed, delayed_body
+-- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body
 -- ARGV: worker id, delivery tag, 'at' or 'in', when it is due: in seconds since the epoch, or from now
 -- RETURNS: 1, or 0 when the message was not held
 
 local held = let_go(flight(), ARGV[1], ARGV[2])
 local raw = held and release(held)
 if not raw then return 0 end
-redis.call('HINCRBY', KEYS[4], ARGV[2], -1)
-redis.call('HSET', KEYS[7], ARGV[2], raw)
-redis.call('ZADD', KEYS[6], ARGV[3] == 'at' and ARGV[4] or now() + tonumber(ARGV[4]), ARGV[2])
+redis.call('HSET', KEYS[6], ARGV[2], raw)
+redis.call('ZADD', KEYS[5], ARGV[3] == 'at' and ARGV[4] or now() + tonumber(ARGV[4]), ARGV[2])
 return 1

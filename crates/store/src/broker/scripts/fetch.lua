@@ -1,38 +1,73 @@
--- Takes the next message into flight.
--- KEYS: unacked, unacked_index, inflight of the worker, deliveries, holders, dead, workers, then the lists in their order
--- ARGV: worker id, how often a message may be fetched
--- RETURNS: {how many became dead letters, seconds since the epoch, message, delivery tag, how often it was fetched}; the
--- last three are missing when the lists are empty
+-- Takes the next messages into flight.
+-- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, then the lists: those of all queues for the
+-- first priority, those for the second...
+-- ARGV: worker id, how many at most, after how many bytes no more are taken, then the queues
+-- RETURNS: {seconds since the epoch, how many became dead letters, then of each: message, delivery tag, how often it was
+-- fetched before without an end}
 
-local keys, dead = flight(), KEYS[6]
-local buried = 0
-for i = 8, #KEYS do
-  while buried < 100 do
-    local raw = redis.call('RPOP', KEYS[i])
-    if not raw then break end
-    local message, wrong = read(raw)
-    if message and redis.call('HEXISTS', keys.unacked, message.tag) == 1 then
-      wrong = 'its delivery_tag is in flight already'
-    end
-    if wrong then
-      bury(dead, raw, wrong, 0)
-      buried = buried + 1
+local LISTS = 8
+local keys, worker, dead, call = flight(), ARGV[1], KEYS[5], redis.call
+local wanted, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local queues = #ARGV - 3
+local paused = call('SMISMEMBER', KEYS[7], unpack(ARGV, 4))
+local time = now()
+-- Whole seconds are stored and compared at a third of the cost; late rather than early.
+local score = math.ceil(time)
+local buried, answer = 0, { tostring(time), 0 }
+
+local function bury_unheld(raw, reason)
+  bury(dead, raw, reason, 0)
+  buried = buried + 1
+end
+
+local function take(raws)
+  local tags, taken, suffixes, seen = {}, {}, {}, {}
+  for _, raw in ipairs(raws) do
+    local tag, suffix = read(raw)
+    if not tag then
+      bury_unheld(raw, suffix)
+    elseif seen[tag] then
+      bury_unheld(raw, 'its delivery_tag is in flight already')
     else
-      local deliveries = redis.call('HINCRBY', keys.deliveries, message.tag, 1)
-      if deliveries > tonumber(ARGV[2]) then
-        redis.call('HDEL', keys.deliveries, message.tag)
-        bury(dead, raw, 'fetched ' .. ARGV[2] .. ' times without an end', deliveries - 1)
-        buried = buried + 1
-      else
-        redis.call('ZADD', keys.index, now(), message.tag)
-        redis.call('HSET', keys.unacked, message.tag, hold(raw, message))
-        redis.call('HSET', keys.holders, message.tag, ARGV[1])
-        redis.call('SADD', keys.inflight, message.tag)
-        -- With the first message that it holds, so that it is found whenever it dies.
-        redis.call('SADD', KEYS[7], ARGV[1])
-        return { buried, tostring(now()), raw, message.tag, deliveries }
-      end
+      local n = #tags + 1
+      tags[n], taken[n], suffixes[n], seen[tag] = tag, raw, suffix, true
+    end
+  end
+  if #tags == 0 then return end
+  local before = call('HMGET', keys.unacked, unpack(tags))
+  local counts = call('EXISTS', keys.deliveries) == 1 and call('HMGET', keys.deliveries, unpack(tags)) or {}
+  local held, index, holders, at, to = {}, {}, {}, 0, #answer
+  for i, tag in ipairs(tags) do
+    local raw = taken[i]
+    if before[i] then
+      bury_unheld(raw, 'its delivery_tag is in flight already')
+    else
+      held[at + 1], held[at + 2] = tag, '[' .. raw .. suffixes[i]
+      index[at + 1], index[at + 2] = score, tag
+      holders[at + 1], holders[at + 2] = tag, worker
+      answer[to + 1], answer[to + 2], answer[to + 3] = raw, tag, tonumber(counts[i]) or 0
+      at, to, bytes, wanted = at + 2, to + 3, bytes - #raw, wanted - 1
+    end
+  end
+  if at == 0 then return end
+  call('HSET', keys.unacked, unpack(held))
+  call('ZADD', keys.index, unpack(index))
+  call('HSET', keys.holders, unpack(holders))
+end
+
+for i = LISTS, #KEYS do
+  if paused[(i - LISTS) % queues + 1] == 0 then
+    -- Few at first, for they may be large.
+    local chunk = 1
+    while wanted > 0 and bytes > 0 and buried < 100 do
+      local raws = call('RPOP', KEYS[i], math.min(wanted, chunk))
+      if not raws then break end
+      take(raws)
+      chunk = chunk * 8
     end
   end
 end
-return { buried, tostring(now()) }
+-- With the first message that it holds, so that it is found whenever it dies.
+if #answer > 2 then call('SADD', KEYS[6], worker) end
+answer[2] = buried
+return answer

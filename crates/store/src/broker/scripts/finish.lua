@@ -1,28 +1,63 @@
--- Stores a message's result, puts its next attempt among the delayed ones where asked to, and acknowledges it: in this
--- order, for a script that fails half way is not taken back. Does nothing when the worker does not hold the message.
--- KEYS: unacked, unacked_index, inflight of the worker, deliveries, holders, result, delayed, delayed_body
--- ARGV: worker id, delivery tag, result document or '', seconds that it is kept, next message or '', its tag, seconds
--- until it is due
--- RETURNS: 1, or 0 when the message was not held
+-- Ends flights: stores the results, sends what is to be sent, and acknowledges, in this order, for a script that fails
+-- half way is not taken back. Does nothing for a message that the worker does not hold.
+-- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body
+-- ARGV: worker id, seconds that a result is kept, then of each flight: delivery tag, key of the result, document or '', how
+-- many messages are to be sent, then of each of these: list, message, '' or: delivery tag, message, seconds until it is due
+-- RETURNS: of each flight 1, or 0 when the message was not held, or why it could not be ended
 
-local keys = flight()
-if not holds(keys, ARGV[1], ARGV[2]) then
-  redis.call('SREM', keys.inflight, ARGV[2])
-  return 0
+local keys, delayed, delayed_body = flight(), KEYS[5], KEYS[6]
+local worker, kept, call = ARGV[1], ARGV[2], redis.call
+
+local tags, places = {}, {}
+local at = 3
+while at <= #ARGV do
+  tags[#tags + 1], places[#places + 1] = ARGV[at], at
+  at = at + 4 + 3 * tonumber(ARGV[at + 3])
 end
-if ARGV[3] ~= '' then
-  -- A success is never overwritten, as in Celery.
-  local old = redis.call('GET', KEYS[6])
-  local ok, document = pcall(cjson.decode, old or 'null')
-  if not (ok and type(document) == 'table' and document.status == 'SUCCESS') then
-    redis.call('SETEX', KEYS[6], ARGV[4], ARGV[3])
-    redis.call('PUBLISH', KEYS[6], ARGV[3])
+
+local function store(key, document)
+  if not call('SET', key, document, 'EX', kept, 'NX') then
+    -- A success is never overwritten, as in Celery.
+    local ok, old = pcall(cjson.decode, call('GET', key))
+    if ok and type(old) == 'table' and old.status == 'SUCCESS' then return end
+    call('SET', key, document, 'EX', kept)
+  end
+  call('PUBLISH', key, document)
+end
+
+local function send(first, count)
+  for i = first, first + 3 * (count - 1), 3 do
+    if ARGV[i + 2] == '' then
+      call('LPUSH', ARGV[i], ARGV[i + 1])
+    else
+      call('HSET', delayed_body, ARGV[i], ARGV[i + 1])
+      call('ZADD', delayed, now() + tonumber(ARGV[i + 2]), ARGV[i])
+    end
   end
 end
-if ARGV[5] ~= '' then
-  redis.call('HSET', KEYS[8], ARGV[6], ARGV[5])
-  redis.call('ZADD', KEYS[7], now() + tonumber(ARGV[7]), ARGV[6])
+
+local function apply(place)
+  if ARGV[place + 2] ~= '' then store(ARGV[place + 1], ARGV[place + 2]) end
+  send(place + 4, tonumber(ARGV[place + 3]))
 end
-let_go(keys, ARGV[1], ARGV[2])
-redis.call('HDEL', keys.deliveries, ARGV[2])
-return 1
+
+local holders = call('HMGET', keys.holders, unpack(tags))
+-- Whatever is in `unacked` is in its index too, where it is small.
+local held = call('ZMSCORE', keys.index, unpack(tags))
+local answer, ended = {}, {}
+for i, tag in ipairs(tags) do
+  if holders[i] ~= worker or not held[i] then
+    answer[i] = 0
+  else
+    local ok, wrong = pcall(apply, places[i])
+    answer[i] = ok and 1 or tostring(type(wrong) == 'table' and wrong.err or wrong)
+    if ok then ended[#ended + 1] = tag end
+  end
+end
+if #ended > 0 then
+  call('HDEL', keys.unacked, unpack(ended))
+  call('HDEL', keys.holders, unpack(ended))
+  call('ZREM', keys.index, unpack(ended))
+  if call('EXISTS', keys.deliveries) == 1 then call('HDEL', keys.deliveries, unpack(ended)) end
+end
+return answer

@@ -8,7 +8,9 @@ for _, tag in ipairs(due) do
   local raw = redis.call('HGET', KEYS[2], tag)
   redis.call('ZREM', KEYS[1], tag)
   redis.call('HDEL', KEYS[2], tag)
-  local message = raw and read(raw)
-  if message then redis.call('RPUSH', ARGV[1] .. message.list, raw) end
+  if raw then
+    local tag, _, queue, priority = read(raw)
+    if tag then redis.call('RPUSH', ARGV[1] .. list_of(queue, priority), raw) end
+  end
 end
 return #due

@@ -1,0 +1,96 @@
+//! Many at once, what follows from an end, and how messages are read.
+
+use logmon_core::celery::{Arguments, NewTask, Priority, TaskId};
+use logmon_store::broker::{Finish, Held, Publish, WorkerId};
+use redis::Commands as _;
+
+use crate::rig::{QUEUE, Rig, ending, success};
+
+#[test]
+fn many_are_fetched_and_finished_at_once_in_their_order() {
+    let rig = Rig::new();
+    let ids: Vec<_> = (0..150).map(|_| rig.push()).collect();
+    let fetched = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, 140).unwrap().fetched;
+    assert_eq!(fetched.iter().map(Rig::id).collect::<Vec<_>>(), ids[..140]);
+    let finishes: Vec<_> =
+        fetched[..100].iter().zip(&ids).map(|(fetched, id)| ending(fetched, id, &success("1"))).collect();
+    let answers = rig.broker().finish(&rig.worker, &finishes).unwrap();
+    assert!(answers.iter().all(|answer| *answer.as_ref().unwrap() == Held::Yes) && answers.len() == 100);
+    let again = rig.broker().finish(&rig.worker, &finishes).unwrap();
+    assert!(again.iter().all(|answer| *answer.as_ref().unwrap() == Held::Lost));
+    // The rest goes back to where it came from, over more than one call.
+    let tags: Vec<_> = fetched[100..].iter().map(|fetched| fetched.tag.clone()).collect();
+    assert_eq!(rig.broker().put_back(&rig.worker, &tags).unwrap(), 40);
+    let rest: Vec<_> = std::iter::from_fn(|| rig.fetch()).map(|fetched| Rig::id(&fetched)).collect();
+    assert_eq!(rest, ids[100..]);
+}
+
+#[test]
+fn large_messages_are_not_fetched_by_the_hundred() {
+    let rig = Rig::new();
+    let value = format!("[\"{}\"]", "x".repeat(300_000));
+    for _ in 0..20 {
+        let arguments = Arguments::from_json(&value, "{}").unwrap();
+        rig.broker().enqueue(&NewTask::new("t", QUEUE, arguments)).unwrap();
+    }
+    let count = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, 20).unwrap().fetched.len();
+    assert!((3..=9).contains(&count), "{count}");
+}
+
+#[test]
+fn what_follows_is_sent_with_the_end_and_only_then() {
+    let rig = Rig::new();
+    let id = rig.push();
+    let fetched = rig.fetch().unwrap();
+    let follows = NewTask::new("t", "other", Arguments::default());
+    let finish = || {
+        let priority = Priority::STEPS[2];
+        let publish = vec![Publish::Now { queue: "other".to_owned(), priority, message: follows.encode("o") }];
+        Finish { publish, ..ending(&fetched, &id, &success("1")) }
+    };
+    let stranger = WorkerId("w2".to_owned());
+    assert_eq!(rig.broker().finish(&stranger, &[finish()]).unwrap().remove(0).unwrap(), Held::Lost);
+    assert_eq!(rig.broker().depth("other").unwrap(), 0);
+    for held in [Held::Yes, Held::Lost] {
+        assert_eq!(rig.broker().finish(&rig.worker, &[finish()]).unwrap().remove(0).unwrap(), held);
+        assert_eq!(rig.broker().depth("other").unwrap(), 1);
+    }
+    let list = rig.broker().keys().queue("other", Priority::STEPS[2]);
+    assert_eq!(rig.test.connect().llen::<_, u64>(list).unwrap(), 1);
+}
+
+#[test]
+fn a_paused_queue_keeps_its_messages_and_the_others_go_on() {
+    let rig = Rig::new();
+    rig.push();
+    rig.broker().enqueue(&NewTask::new("t", "other", Arguments::default())).unwrap();
+    let queues = [QUEUE.to_owned(), "other".to_owned()];
+    rig.broker().pause(QUEUE).unwrap();
+    assert_eq!(rig.broker().paused().unwrap().into_iter().collect::<Vec<_>>(), [QUEUE]);
+    let count = || rig.broker().fetch(&queues, &rig.worker, 9).unwrap().fetched.len();
+    assert_eq!((count(), rig.broker().depth(QUEUE).unwrap()), (1, 1));
+    rig.broker().resume(QUEUE).unwrap();
+    assert_eq!(count(), 1);
+}
+
+#[test]
+fn a_message_that_python_would_write_otherwise_is_read_in_full() {
+    let rig = Rig::new();
+    let list = rig.broker().keys().queue(QUEUE, Priority::default());
+    let ours = NewTask::new("t", QUEUE, Arguments::default()).encode("o");
+    // As kombu puts a message back, and with the properties first.
+    let redelivered = ours.replacen("\"exchange\":\"\"", "\"redelivered\": true, \"exchange\": \"\"", 1);
+    let (body, properties) = ours[1..ours.len() - 1].split_once(",\"properties\":").unwrap();
+    let first = format!("{{\"properties\":{properties},{body}}}");
+    for raw in [redelivered, first] {
+        rig.test.connect().lpush::<_, _, ()>(&list, &raw).unwrap();
+        let fetched = rig.fetch().unwrap();
+        assert_eq!(fetched.raw, raw.as_bytes());
+        assert!(raw.contains(&format!("\"delivery_tag\":\"{}\"", fetched.tag)));
+        let held: String = rig.test.connect().hget(rig.broker().keys().unacked(), &fetched.tag).unwrap();
+        assert_eq!(held, format!("[{raw}, \"\", \"celery\"]"));
+        assert_eq!(rig.broker().leave(&rig.worker).unwrap(), 1);
+        assert_eq!(rig.fetch().map(|fetched| fetched.raw), Some(raw.into_bytes()));
+        assert_eq!(rig.finish(&fetched, &TaskId("x".to_owned()), &success("1")), Held::Yes);
+    }
+}

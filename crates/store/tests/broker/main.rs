@@ -1,0 +1,8 @@
+//! The queues on a real Redis: what is fetched is in flight at once, and comes to exactly one end.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+mod flights;
+mod groups;
+mod rig;
+mod slots;

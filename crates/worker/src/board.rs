@@ -1,0 +1,174 @@
+//! What passes between the threads of a worker: messages from the [`fetcher`](crate::fetcher) to the slots, reports from
+//! the slots to the [`reporter`](crate::reporter).
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use logmon_store::broker::Fetched;
+
+use crate::report::Report;
+
+/// So much work is fetched ahead: enough to hide the way to Redis, too little to keep other workers from it.
+const AHEAD: Duration = Duration::from_millis(20);
+
+/// The board. Clones share it.
+#[derive(Clone)]
+pub struct Board(Arc<Shared>);
+
+struct Shared {
+    slots: usize,
+    prefetch: usize,
+    state: Mutex<State>,
+    /// Something for a slot.
+    work: Condvar,
+    /// Room for the fetcher.
+    room: Condvar,
+    /// Something for the reporter.
+    told: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: VecDeque<Fetched>,
+    /// Since when the first of them has been waiting for a slot.
+    since: Option<Instant>,
+    reports: Vec<Report>,
+    /// Slots that wait for work.
+    idle: usize,
+    /// How long a task runs, over the last ones; none are known at first, and after all slots were busy for long.
+    runtime: Option<Duration>,
+    fetcher_waits: bool,
+    reporter_waits: bool,
+    closed: bool,
+    /// All slots have ended.
+    complete: bool,
+}
+
+/// What the fetcher is to do next.
+#[derive(Debug)]
+pub enum Next {
+    /// Fetch so many messages.
+    Fetch(usize),
+    /// Put these back: no slot has become free for them.
+    PutBack(Vec<Fetched>),
+    /// End, and put these back.
+    End(Vec<Fetched>),
+}
+
+impl Board {
+    /// A board for so many slots, which fetches at most `prefetch` messages ahead for each.
+    pub fn new(slots: usize, prefetch: usize) -> Self {
+        let (work, room, told) = (Condvar::new(), Condvar::new(), Condvar::new());
+        Self(Arc::new(Shared { slots, prefetch, state: Mutex::default(), work, room, told }))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// No slot takes anything more.
+    pub fn close(&self) {
+        self.state().closed = true;
+        self.0.work.notify_all();
+        self.0.room.notify_all();
+    }
+
+    /// No slot reports anything more.
+    pub fn complete(&self) {
+        self.state().complete = true;
+        self.0.told.notify_all();
+    }
+
+    /// For the fetcher: waits until there is something to do.
+    pub fn next(&self, patience: Duration) -> Next {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return Next::End(state.ready.drain(..).collect());
+            }
+            if state.since.is_some_and(|since| since.elapsed() >= patience) {
+                state.runtime = None;
+                state.since = None;
+                return Next::PutBack(state.ready.drain(..).collect());
+            }
+            let room = self.room(&state);
+            if room > 0 {
+                return Next::Fetch(room);
+            }
+            state.fetcher_waits = true;
+            state = self.0.room.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
+            state.fetcher_waits = false;
+        }
+    }
+
+    // Few at a time would cost Redis more than they bring.
+    fn room(&self, state: &State) -> usize {
+        let ahead = self.ahead(state);
+        let room = (state.idle + ahead).saturating_sub(state.ready.len());
+        if state.ready.len() > ahead / 2 { 0 } else { room }
+    }
+
+    fn ahead(&self, state: &State) -> usize {
+        let each = state.runtime.map_or(0, |runtime| AHEAD.as_nanos() / runtime.as_nanos().max(1));
+        usize::try_from(each).unwrap_or(usize::MAX).min(self.0.prefetch) * self.0.slots
+    }
+
+    /// For the fetcher: gives the slots what it fetched.
+    pub fn put(&self, fetched: Vec<Fetched>) {
+        let mut state = self.state();
+        state.since = state.since.or_else(|| Some(Instant::now()));
+        state.ready.extend(fetched);
+        let (ready, idle) = (state.ready.len(), state.idle);
+        drop(state);
+        for _ in 0..ready.min(idle) {
+            self.0.work.notify_one();
+        }
+    }
+
+    /// For a slot: waits for a message; none comes when the worker is to end.
+    pub fn take(&self) -> Option<Fetched> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(fetched) = state.ready.pop_front() {
+                state.since = (!state.ready.is_empty()).then(Instant::now);
+                self.call_fetcher(&state);
+                return Some(fetched);
+            }
+            state.idle += 1;
+            self.call_fetcher(&state);
+            state = self.0.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.idle -= 1;
+        }
+    }
+
+    fn call_fetcher(&self, state: &State) {
+        if state.fetcher_waits && self.room(state) > 0 {
+            self.0.room.notify_one();
+        }
+    }
+
+    /// For a slot: says what became of a message after it was worked on for so long.
+    pub fn report(&self, report: Report, took: Duration) {
+        let mut state = self.state();
+        state.runtime = Some(state.runtime.map_or(took, |mean| (mean * 7 + took) / 8));
+        state.reports.push(report);
+        if state.reporter_waits {
+            self.0.told.notify_one();
+        }
+    }
+
+    /// For the reporter: waits for reports; there are none when all slots have ended.
+    pub fn reports(&self) -> Vec<Report> {
+        let mut state = self.state();
+        while state.reports.is_empty() && !state.complete {
+            state.reporter_waits = true;
+            state = self.0.told.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.reporter_waits = false;
+        }
+        std::mem::take(&mut state.reports)
+    }
+}

@@ -1,0 +1,67 @@
+//! Takes messages into flight for the slots: as many as are free, and a little ahead.
+
+use std::time::Duration;
+
+use logmon_core::stop::{Stop, Urgency};
+use logmon_store::broker::{Broker, Fetched, WorkerId};
+
+use crate::board::{Board, Next};
+
+/// The pause after the first look at empty queues; it doubles up to [`IDLE_MAX`]. A script cannot block, so the
+/// queues are asked.
+const IDLE_MIN: Duration = Duration::from_millis(5);
+const IDLE_MAX: Duration = Duration::from_millis(100);
+
+/// How long a message waits here for a slot before another worker may have it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What fetches for this worker.
+pub struct Fetcher {
+    /// Redis.
+    pub broker: Broker,
+    /// On whose behalf.
+    pub worker: WorkerId,
+    /// From where.
+    pub queues: Vec<String>,
+    /// For whom.
+    pub board: Board,
+    /// Until when.
+    pub stop: Stop,
+}
+
+impl Fetcher {
+    /// Works until the board is closed.
+    pub fn run(&self) {
+        let mut idle = IDLE_MIN;
+        loop {
+            match self.board.next(PATIENCE) {
+                Next::Fetch(count) => idle = self.fetch(count, idle),
+                Next::PutBack(fetched) => self.put_back(&fetched),
+                Next::End(fetched) => return self.put_back(&fetched),
+            }
+        }
+    }
+
+    // Gives the pause after the next look that finds nothing.
+    fn fetch(&self, count: usize, idle: Duration) -> Duration {
+        let ask = || self.broker.fetch(&self.queues, &self.worker, count);
+        let Some(look) = ask().ok().or_else(|| self.stop.wait_for("Redis", ask)) else { return idle };
+        if look.buried > 0 {
+            log::error!(count = look.buried; "dead letters: no messages at all");
+        }
+        if look.fetched.is_empty() {
+            self.stop.wait(Urgency::Finish, idle);
+            return (idle * 2).min(IDLE_MAX);
+        }
+        self.board.put(look.fetched);
+        IDLE_MIN
+    }
+
+    fn put_back(&self, fetched: &[Fetched]) {
+        let tags: Vec<String> = fetched.iter().map(|fetched| fetched.tag.clone()).collect();
+        // What this does not put back, the worker does when it ends.
+        if let Err(error) = self.broker.put_back(&self.worker, &tags) {
+            log::warn!(count = tags.len(); "not put back yet: {error}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Tells Redis what became of messages: whatever the slots have reported since the last time, in one call.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use logmon_core::celery::{Exception, Outcome, TaskMessage};
+use logmon_core::stop::Stop;
+use logmon_store::broker::{Broker, BrokerError, Burial, Finish, Held, WorkerId};
+
+use crate::board::Board;
+use crate::events::{Event, Events};
+use crate::report::{Report, Run};
+
+/// How many flights are ended in one call: a bound on how long Redis does nothing else.
+const AT_ONCE: usize = 100;
+
+/// What reports for this worker.
+pub struct Reporter {
+    /// Redis.
+    pub broker: Broker,
+    /// On whose behalf.
+    pub worker: WorkerId,
+    /// For whom.
+    pub board: Board,
+    /// Who is told of it.
+    pub events: Arc<dyn Events>,
+    /// Until when Redis is waited for.
+    pub stop: Stop,
+}
+
+impl Reporter {
+    /// Works until the board is complete and everything is reported.
+    pub fn run(&self) {
+        loop {
+            let reports = self.board.reports();
+            if reports.is_empty() {
+                return;
+            }
+            let mut runs = Vec::new();
+            for report in reports {
+                match report {
+                    Report::Ended(run) => runs.push(*run),
+                    Report::Delay { tag, due } => self.report(|| self.broker.delay(&self.worker, &tag, due)),
+                    Report::Bury(burial) => self.bury(&burial),
+                }
+            }
+            while !runs.is_empty() {
+                let rest = runs.split_off(runs.len().min(AT_ONCE));
+                self.finish(std::mem::replace(&mut runs, rest));
+            }
+        }
+    }
+
+    fn finish(&self, runs: Vec<Run>) {
+        let (finishes, runs): (Vec<Finish>, Vec<_>) =
+            runs.into_iter().map(|run| (run.finish, (run.message, run.outcome, run.runtime, run.deliveries))).unzip();
+        let Some(answers) = self.until_redis_answers(|| self.broker.finish(&self.worker, &finishes)) else { return };
+        for (((message, outcome, runtime, deliveries), finish), answer) in runs.into_iter().zip(finishes).zip(answers) {
+            match answer {
+                Ok(Held::Yes) => {
+                    say(&message, &outcome, runtime);
+                    self.events.tell(&message, Event::Ended { outcome: &outcome, runtime });
+                }
+                Ok(Held::Lost) => self.lost(),
+                Err(error) => {
+                    let reason = format!("its end cannot be kept: {error}");
+                    self.bury(&Burial { tag: finish.tag, reason, deliveries, failure: None });
+                }
+            }
+        }
+    }
+
+    fn bury(&self, burial: &Burial) {
+        log::error!("a message is a dead letter now: {}", burial.reason);
+        self.report(|| self.broker.bury(&self.worker, burial));
+    }
+
+    // A report may be repeated, so it is until Redis has it. A process that is to end leaves the message in flight:
+    // another worker repeats the task with the effect of once.
+    fn report(&self, send: impl Fn() -> Result<Held, BrokerError>) {
+        if let Some(Held::Lost) = self.until_redis_answers(send) {
+            self.lost();
+        }
+    }
+
+    fn lost(&self) {
+        log::warn!(worker = self.worker.0.as_str(); "a task was taken over by another worker meanwhile");
+    }
+
+    fn until_redis_answers<T>(&self, ask: impl Fn() -> Result<T, BrokerError>) -> Option<T> {
+        ask().ok().or_else(|| self.stop.wait_for("Redis", ask))
+    }
+}
+
+fn say(message: &TaskMessage, outcome: &Outcome, runtime: Duration) {
+    let (task, task_id) = (message.task.as_str(), message.id.as_str());
+    let duration_ms = u64::try_from(runtime.as_millis()).unwrap_or(u64::MAX);
+    let in_words = |exception: &Exception| format!("{}: {}", exception.exc_type, exception.exc_message.join(", "));
+    match outcome {
+        Outcome::Success(_) => log::info!(task, task_id, duration_ms; "succeeded"),
+        Outcome::Failure(exception) => log::error!(task, task_id, duration_ms; "failed: {}", in_words(exception)),
+        Outcome::Retry(exception) => log::warn!(task, task_id, duration_ms; "again later: {}", in_words(exception)),
+        Outcome::Revoked(exception) => log::error!(task, task_id, duration_ms; "not run: {}", in_words(exception)),
+    }
+}

@@ -93,6 +93,25 @@ impl Arguments {
         shorten(format!("{{{}}}", items.join(", ")))
     }
 
+    /// One positional argument: as a callback gets the result of the task before it.
+    pub(super) fn one(value: &RawValue) -> Self {
+        Self { args: vec![value.to_owned()], kwargs: Vec::new() }
+    }
+
+    /// The arguments with those that a call adds: its positional ones come first, its named ones win.
+    pub(super) fn called_with(mut self, call: &Self) -> Self {
+        self.args.splice(0..0, call.args.iter().cloned());
+        self.kwargs.retain(|(name, _)| !call.kwargs.iter().any(|(given, _)| given == name));
+        self.kwargs.extend(call.kwargs.iter().cloned());
+        self
+    }
+
+    /// The named argument of that name, taken out.
+    pub(super) fn take_named(&mut self, name: &str) -> Option<Box<RawValue>> {
+        let at = self.kwargs.iter().position(|(own, _)| own == name)?;
+        Some(self.kwargs.remove(at).1)
+    }
+
     pub(super) fn write_json(&self) -> (String, String) {
         let args: Vec<&str> = self.args.iter().map(|value| value.get()).collect();
         let mut kwargs = Vec::new();

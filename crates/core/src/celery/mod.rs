@@ -4,19 +4,34 @@
 //! The rules are those of Celery 5.7 and kombu 5.7 with JSON as serializer.
 
 mod arguments;
+mod body;
 mod broadcast;
+mod canvas;
 pub mod control;
+mod envelope;
 pub mod event;
+mod freeze;
 mod lamport;
+mod malformed;
 mod message;
+mod new_task;
 mod node;
+mod options;
+mod priority;
 mod result;
+mod sequel;
+mod signature;
 
 pub use arguments::{Arguments, BadArguments};
+pub use canvas::NewChord;
 pub use lamport::LamportClock;
-pub use message::{Malformed, NewTask, NextAttempt, Priority, ResultPolicy, TaskMessage};
+pub use malformed::Malformed;
+pub use message::{Limits, NextAttempt, ResultPolicy, TaskMessage};
+pub use new_task::NewTask;
 pub use node::NodeName;
-pub use result::{Exception, Outcome, Status, TaskResult, decode as decode_result};
+pub use priority::Priority;
+pub use result::{Exception, Outcome, ResultDocument, ResultNode, Status, TaskResult, decode as decode_result};
+pub use sequel::{ChordPart, FailedTask, Sequel};
 
 use serde::{Deserialize, Serialize};
 

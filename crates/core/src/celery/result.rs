@@ -1,10 +1,15 @@
 //! Result documents: what a task came to, as Celery's Redis result backend keeps it.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::TaskId;
+use super::options::raw;
+use super::{Malformed, TaskId, TaskMessage, body};
+use crate::python;
 
 /// The state of a task.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,13 +64,44 @@ impl Exception {
         Self::new("TaskError", "logmon", message)
     }
 
+    /// The task was withdrawn before it was started.
+    pub fn revoked() -> Self {
+        Self::new("TaskRevokedError", "celery.exceptions", "revoked")
+    }
+
+    /// The task was ended while it ran.
+    pub fn terminated() -> Self {
+        Self::new("TaskRevokedError", "celery.exceptions", "terminated")
+    }
+
+    /// A task of a chord's header did not succeed.
+    pub fn chord(message: &str) -> Self {
+        Self::new("ChordError", "celery.exceptions", message)
+    }
+
+    /// `repr` of the exception that a stored document describes, as Python shows it.
+    pub fn repr(document: &RawValue) -> String {
+        #[derive(Deserialize)]
+        struct Stored<'a> {
+            exc_type: String,
+            #[serde(borrow)]
+            exc_message: &'a RawValue,
+        }
+        let Ok(stored) = serde_json::from_str::<Stored<'_>>(document.get()) else { return python::repr(document) };
+        let arguments = match serde_json::from_str::<Vec<&RawValue>>(stored.exc_message.get()) {
+            Ok(arguments) => arguments.into_iter().map(python::repr).collect::<Vec<_>>().join(", "),
+            Err(_) => python::repr(stored.exc_message),
+        };
+        format!("{}({arguments})", stored.exc_type)
+    }
+
     fn new(exc_type: &'static str, exc_module: &'static str, message: &str) -> Self {
         Self { exc_type, exc_message: vec![message.to_owned()], exc_module }
     }
 }
 
 /// What became of one run of a task.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Outcome {
     /// It returned this.
     Success(Box<RawValue>),
@@ -73,25 +109,118 @@ pub enum Outcome {
     Failure(Exception),
     /// It failed and will be tried again.
     Retry(Exception),
-    /// It was not run.
+    /// It was not run, or ended while it ran.
     Revoked(Exception),
 }
 
 impl Outcome {
+    /// The state that it leaves the task in, and what its document has as result.
+    pub fn state(&self) -> (Status, Box<RawValue>) {
+        let exception = |exception: &Exception| serde_json::value::to_raw_value(exception).unwrap_or_default();
+        match self {
+            Self::Success(value) => (Status::Success, value.clone()),
+            Self::Failure(e) => (Status::Failure, exception(e)),
+            Self::Retry(e) => (Status::Retry, exception(e)),
+            Self::Revoked(e) => (Status::Revoked, exception(e)),
+        }
+    }
+
     /// The document of this outcome, as it is stored and published.
     pub fn document(&self, id: &TaskId, done: DateTime<Utc>) -> String {
-        let date_done = Some(done.to_rfc3339_opts(SecondsFormat::Micros, false));
-        let exception = |exception: &Exception| serde_json::value::to_raw_value(exception).unwrap_or_default();
-        let (status, result, date_done) = match self {
-            Self::Success(value) => (Status::Success, value.clone(), date_done),
-            Self::Failure(e) => (Status::Failure, exception(e), date_done),
-            Self::Retry(e) => (Status::Retry, exception(e), None),
-            Self::Revoked(e) => (Status::Revoked, exception(e), date_done),
+        self.result(id, done).write()
+    }
+
+    fn result(&self, id: &TaskId, done: DateTime<Utc>) -> TaskResult {
+        let (status, result) = self.state();
+        let is_done = status != Status::Retry;
+        let date_done = is_done.then(|| done.to_rfc3339_opts(SecondsFormat::Micros, false));
+        TaskResult { status, result, children: Some(Vec::new()), date_done, ..TaskResult::pending(id.clone()) }
+    }
+}
+
+/// A place in the tree of results, as Celery's `AsyncResult.as_tuple` writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultNode {
+    id: String,
+    parent: Option<Box<ResultNode>>,
+    members: Option<Vec<ResultNode>>,
+}
+
+impl ResultNode {
+    /// The result of a task.
+    pub fn task(id: TaskId) -> Self {
+        Self { id: id.0, parent: None, members: None }
+    }
+
+    /// The results of a group.
+    pub fn group(id: String, members: Vec<Self>) -> Self {
+        Self { id, parent: None, members: Some(members) }
+    }
+
+    /// The node with `parent` before the first of those that came before it.
+    pub(super) fn after(mut self, parent: &Self) -> Self {
+        let first = match self.parent.take() {
+            Some(before) => before.after(parent),
+            None => parent.clone(),
         };
-        let document =
-            TaskResult { status, result, traceback: None, children: Some(Vec::new()), date_done, task_id: id.clone() };
-        // Text and raw JSON always serialise.
-        serde_json::to_string(&document).unwrap_or_default()
+        self.parent = Some(Box::new(first));
+        self
+    }
+
+    /// Whether one of its members is a group itself.
+    pub(super) fn is_nested(&self) -> bool {
+        self.members.iter().flatten().any(|member| member.members.is_some())
+    }
+
+    /// `[[id, parent], members]`, with `null` where there are none.
+    pub fn tuple(&self) -> serde_json::Value {
+        let parent = self.parent.as_ref().map(|parent| parent.tuple());
+        let members: Option<Vec<_>> = self.members.as_ref().map(|members| members.iter().map(Self::tuple).collect());
+        serde_json::json!([[self.id, parent], members])
+    }
+}
+
+/// The result document of one run of a task.
+#[derive(Debug, Clone, Copy)]
+pub struct ResultDocument<'a> {
+    /// The task.
+    pub task: &'a TaskMessage,
+    /// What it has sent.
+    pub children: &'a [ResultNode],
+    /// The worker's node name where the document is to say all that is known of the run, as with Celery's
+    /// `result_extended`.
+    pub extended: Option<&'a str>,
+}
+
+impl ResultDocument<'_> {
+    /// The task has come to an outcome.
+    pub fn of(&self, outcome: &Outcome, done: DateTime<Utc>) -> String {
+        let mut result = outcome.result(&self.task.id, done);
+        result.children = Some(self.children.iter().map(|child| raw(child.tuple().to_string())).collect());
+        self.complete(result)
+    }
+
+    /// The task has begun, in a process of that id on that machine.
+    pub fn started(&self, pid: u32, hostname: &str) -> String {
+        let result = raw(serde_json::json!({"pid": pid, "hostname": hostname}).to_string());
+        let begun = TaskResult::pending(self.task.id.clone());
+        self.complete(TaskResult { status: Status::Started, result, children: Some(Vec::new()), ..begun })
+    }
+
+    fn complete(&self, mut result: TaskResult) -> String {
+        let task = self.task;
+        result.group_id = task.group.clone();
+        result.parent_id = task.parent_id.clone();
+        if let Some(worker) = self.extended {
+            let (args, kwargs) = task.arguments.write_json();
+            result.name = Some(task.task.clone());
+            result.args = Some(raw(args));
+            result.kwargs = Some(raw(kwargs));
+            result.worker = Some(worker.to_owned());
+            result.retries = Some(task.retries);
+            result.queue = Some(task.queue.clone());
+        }
+        result.write()
     }
 }
 
@@ -108,6 +237,30 @@ pub struct TaskResult {
     pub children: Option<Vec<Box<RawValue>>>,
     /// When it was done; `None` while it is not.
     pub date_done: Option<String>,
+    /// The group that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// The task that sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<TaskId>,
+    /// The registered name; this and what follows only where the worker says all that it knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it was called with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub args: Option<Box<RawValue>>,
+    /// The same by name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kwargs: Option<Box<RawValue>>,
+    /// The worker's node name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<String>,
+    /// How many attempts were made before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// The queue that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
     /// Its id.
     pub task_id: TaskId,
 }
@@ -121,17 +274,44 @@ impl TaskResult {
             traceback: None,
             children: None,
             date_done: None,
+            group_id: None,
+            parent_id: None,
+            name: None,
+            args: None,
+            kwargs: None,
+            worker: None,
+            retries: None,
+            queue: None,
             task_id: id,
         }
     }
+
+    fn write(&self) -> String {
+        // Text and raw JSON always serialise.
+        serde_json::to_string(self).unwrap_or_default()
+    }
 }
 
-/// Reads a stored document.
+/// What stands before a document that is compressed; then come the method, a NUL and the compressed bytes.
+const COMPRESSED: &[u8] = b"\0celery-compressed\0";
+
+/// Reads a stored document, compressed or not. A `NaN` in it is read as `null`.
 ///
 /// # Errors
 /// When it is not a result document in JSON.
 pub fn decode(document: &[u8]) -> Result<TaskResult, serde_json::Error> {
-    serde_json::from_slice(document)
+    let plain = decompressed(document).map_err(serde_json::Error::custom)?;
+    serde_json::from_slice(&plain).or_else(|error| {
+        let strict = std::str::from_utf8(&plain).ok().and_then(|text| python::strict_json(text, python::Nan::Null));
+        strict.map_or(Err(error), |text| serde_json::from_str(&text))
+    })
+}
+
+fn decompressed(document: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
+    let Some(rest) = document.strip_prefix(COMPRESSED) else { return Ok(Cow::Borrowed(document)) };
+    let mut parts = rest.splitn(2, |byte| *byte == 0);
+    let (method, bytes) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    body::decompress(bytes, &String::from_utf8_lossy(method)).map(Cow::Owned)
 }
 
 #[cfg(test)]

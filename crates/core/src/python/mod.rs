@@ -3,9 +3,11 @@
 //! The original quotes a wrong value back in its errors, and Celery's headers carry the `repr` of a task's arguments.
 //! JSON comes in as raw text, because a number that does not fit into 64 bits must come out as it went in.
 
+mod json;
 mod repr;
 mod text;
 
+pub use json::{Nan, strict_json};
 pub use repr::{float_repr, repr, repr_of_str, str_of};
 pub use text::{Entries, Text};
 

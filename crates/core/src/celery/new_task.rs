@@ -1,0 +1,152 @@
+//! Tasks to be put on a queue, and the messages that they become.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+
+use super::envelope::write_object;
+use super::{Arguments, Limits, Priority, ResultPolicy, TaskId};
+
+/// A task to be put on a queue.
+#[derive(Debug, Clone)]
+pub struct NewTask {
+    /// Its id, under which its result will be found.
+    pub id: TaskId,
+    /// The registered name.
+    pub task: String,
+    /// The queue that it goes to.
+    pub queue: String,
+    /// What it is called with.
+    pub arguments: Arguments,
+    /// Further headers, which Celery keeps and hands to the task.
+    pub headers: Map<String, Value>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// Not to be started earlier.
+    pub eta: Option<DateTime<Utc>>,
+    /// Not to be started any more from then on.
+    pub expires: Option<DateTime<Utc>>,
+    /// How long it may run.
+    pub limits: Limits,
+    /// What becomes of its result.
+    pub result: ResultPolicy,
+    pub(super) place: Option<Box<Place>>,
+}
+
+/// Where a task stands in a workflow: what its message says of those before and after it, as JSON.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    pub(super) root_id: Option<String>,
+    pub(super) parent_id: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) group_index: Option<i64>,
+    pub(super) shadow: Option<String>,
+    pub(super) reply_to: Option<String>,
+    pub(super) stamps: Vec<(String, Box<RawValue>)>,
+    pub(super) headers: Vec<(String, Box<RawValue>)>,
+    pub(super) callbacks: Option<Box<RawValue>>,
+    pub(super) errbacks: Option<Box<RawValue>>,
+    pub(super) chain: Option<Box<RawValue>>,
+    pub(super) chord: Option<Box<RawValue>>,
+}
+
+impl NewTask {
+    /// A task with a new id, to be run as soon as can be, and no further headers.
+    pub fn new(task: impl Into<String>, queue: impl Into<String>, arguments: Arguments) -> Self {
+        Self {
+            id: TaskId::random(),
+            task: task.into(),
+            queue: queue.into(),
+            arguments,
+            headers: Map::new(),
+            priority: Priority::default(),
+            eta: None,
+            expires: None,
+            limits: Limits::default(),
+            result: ResultPolicy::Keep,
+            place: None,
+        }
+    }
+
+    /// The message as it lies on the list. `origin` names the producer, as `gen<pid>@<host>`.
+    pub fn encode(&self, origin: &str) -> String {
+        let alone = Place::default();
+        let place = self.place.as_deref().unwrap_or(&alone);
+        write([
+            ("body", json!(STANDARD.encode(self.body(place))).to_string()),
+            ("content-encoding", "\"utf-8\"".to_owned()),
+            ("content-type", "\"application/json\"".to_owned()),
+            ("headers", self.headers(place, origin)),
+            ("properties", self.properties(place)),
+        ])
+    }
+
+    fn body(&self, place: &Place) -> String {
+        let (args, kwargs) = self.arguments.write_json();
+        let part = |part: &Option<Box<RawValue>>| part.as_ref().map_or("null", |part| part.get()).to_owned();
+        let embed = write([
+            ("callbacks", part(&place.callbacks)),
+            ("errbacks", part(&place.errbacks)),
+            ("chain", part(&place.chain)),
+            ("chord", part(&place.chord)),
+        ]);
+        format!("[{args}, {kwargs}, {embed}]")
+    }
+
+    fn headers(&self, place: &Place, origin: &str) -> String {
+        let id = self.id.as_str();
+        let time = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, false));
+        let seconds = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64());
+        let names: Vec<&str> = place.stamps.iter().map(|(name, _)| name.as_str()).collect();
+        let stamps = place.stamps.iter().map(|(name, value)| Some((name.as_str(), value.get().into())));
+        let own = [
+            ("lang", json!("rust")),
+            ("task", json!(self.task)),
+            ("id", json!(id)),
+            ("shadow", json!(place.shadow)),
+            ("eta", json!(time(self.eta))),
+            ("expires", json!(time(self.expires))),
+            ("group", json!(place.group)),
+            ("group_index", json!(place.group_index)),
+            ("retries", json!(0)),
+            ("timelimit", json!([seconds(self.limits.hard), seconds(self.limits.soft)])),
+            ("root_id", json!(place.root_id.as_deref().unwrap_or(id))),
+            ("parent_id", json!(place.parent_id)),
+            ("argsrepr", json!(self.arguments.args_repr())),
+            ("kwargsrepr", json!(self.arguments.kwargs_repr())),
+            ("origin", json!(origin)),
+            ("ignore_result", json!(self.result == ResultPolicy::Ignore)),
+            ("replaced_task_nesting", json!(0)),
+            ("stamped_headers", if names.is_empty() { Value::Null } else { json!(names) }),
+        ];
+        let stamps = ("stamps".to_owned(), write_object(stamps).unwrap_or_default());
+        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).chain([stamps]);
+        let further = place.headers.iter().map(|(name, value)| (name.clone(), value.get().to_owned()));
+        let further = further.chain(self.headers.iter().map(|(name, value)| (name.clone(), value.to_string())));
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in own.chain(further) {
+            headers.retain(|(earlier, _)| *earlier != name);
+            headers.push((name, value));
+        }
+        write_object(headers.iter().map(|(name, value)| Some((name.as_str(), value.as_str().into())))).unwrap_or_default()
+    }
+
+    fn properties(&self, place: &Place) -> String {
+        let properties = json!({
+            "correlation_id": self.id.as_str(),
+            "reply_to": place.reply_to.as_deref().unwrap_or_default(),
+            "delivery_mode": 2,
+            "delivery_info": {"exchange": "", "routing_key": self.queue},
+            "priority": self.priority.number(),
+            "body_encoding": "base64",
+            "delivery_tag": uuid::Uuid::new_v4().to_string(),
+        });
+        properties.to_string()
+    }
+}
+
+fn write<const N: usize>(entries: [(&str, String); N]) -> String {
+    write_object(entries.into_iter().map(|(name, value)| Some((name, value.into())))).unwrap_or_default()
+}

@@ -62,8 +62,11 @@ impl Runner {
         }
         let message = match TaskMessage::decode(&fetched.raw) {
             Ok(message) => message,
-            Err(malformed) => return self.bury(fetched, malformed.0),
+            Err(malformed) => return self.bury(fetched, malformed.to_string()),
         };
+        if message.has_sequel() {
+            return self.bury(fetched, "callbacks, errbacks, chains and chords are not taken".to_owned());
+        }
         // By the clock of Redis, which also says when the message comes back.
         if let Some(eta) = message.eta.filter(|eta| *eta > fetched.at) {
             return Report::Delay { tag: fetched.tag, due: Due::At(eta) };

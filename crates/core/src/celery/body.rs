@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Malformed;
 
 /// How large a body may be once it is unpacked, in bytes.
-pub const BODY_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const BODY_MAX: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a body that lies in the envelope under `body_encoding`.
 pub(super) fn decode<'a>(text: Cow<'a, str>, body_encoding: Option<&str>) -> Result<Cow<'a, [u8]>, Malformed> {
@@ -30,7 +30,7 @@ pub(super) fn decode<'a>(text: Cow<'a, str>, body_encoding: Option<&str>) -> Res
 ///
 /// # Errors
 /// When the method is not taken, the bytes are not what it says, or there are more than [`BODY_MAX`].
-pub fn decompress(bytes: &[u8], method: &str) -> Result<Vec<u8>, Malformed> {
+pub(super) fn decompress(bytes: &[u8], method: &str) -> Result<Vec<u8>, Malformed> {
     let broken = |e: &dyn std::fmt::Display| Malformed::Body(format!("cannot be decompressed: {e}"));
     let bounded = |reader: &mut dyn Read| {
         let mut plain = Vec::new();
@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn what_grows_without_end_is_refused() {
-        let mut bomb = flate2::read::ZlibEncoder::new(std::io::repeat(0).take(BODY_MAX + 1), flate2::Compression::fast());
+        let mut bomb =
+            flate2::read::ZlibEncoder::new(std::io::repeat(0).take(BODY_MAX + 1), flate2::Compression::fast());
         let mut bytes = Vec::new();
         bomb.read_to_end(&mut bytes).unwrap();
         let refused = decompress(&bytes, "application/x-gzip").unwrap_err().to_string();

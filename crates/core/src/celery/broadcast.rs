@@ -85,17 +85,12 @@ struct In {
 
 /// The body and the headers of a message.
 pub(super) fn decode<T: DeserializeOwned>(raw: &[u8]) -> Result<(T, Map<String, Value>), Malformed> {
-    let message: In = serde_json::from_slice(raw).map_err(|e| Malformed(format!("not a Celery message: {e}")))?;
+    let message: In = serde_json::from_slice(raw).map_err(|e| Malformed::Envelope(e.to_string()))?;
     if message.content_type.as_deref() != Some("application/json") {
-        return Err(Malformed(format!("the content-type must be application/json, not {:?}", message.content_type)));
+        return Err(Malformed::ContentType(message.content_type.unwrap_or_else(|| "none".to_owned())));
     }
-    let body = match message.properties.get("body_encoding").and_then(Value::as_str) {
-        Some("base64") => {
-            STANDARD.decode(&message.body).map_err(|e| Malformed(format!("the body is not base64: {e}")))?
-        }
-        None | Some("utf-8") => message.body.into_bytes(),
-        Some(other) => return Err(Malformed(format!("the body_encoding {other:?} is unknown"))),
-    };
-    let body = serde_json::from_slice(&body).map_err(|e| Malformed(format!("the body is not as expected: {e}")))?;
+    let encoding = message.properties.get("body_encoding").map(|encoding| encoding.as_str().unwrap_or_default());
+    let body = super::body::decode(message.body.into(), encoding)?;
+    let body = serde_json::from_slice(&body).map_err(|e| Malformed::Body(format!("is not as expected: {e}")))?;
     Ok((body, message.headers))
 }

@@ -76,7 +76,8 @@ impl Canvas {
             task.result = ResultPolicy::Ignore;
         }
         let stamped = options.texts("stamped_headers");
-        let stamps = stamped.into_iter().filter_map(|name| options.get(&name).map(|raw| (name.clone(), raw.to_owned())));
+        let stamps =
+            stamped.into_iter().filter_map(|name| options.get(&name).map(|raw| (name.clone(), raw.to_owned())));
         let list = |options: &Options, name: &str| options.get(name).map(|_| write_list(&options.signatures(name)));
         task.place = Some(Box::new(Place {
             root_id: options.text("root_id"),
@@ -124,6 +125,8 @@ impl Canvas {
     fn group(&mut self, tasks: &[Signature], call: &Arguments, mut options: Options) -> Applied {
         let group = options.text("task_id").unwrap_or_else(|| TaskId::random().0);
         options.0.retain(|(name, _)| !["task_id", "group_index", "link", "link_error"].contains(&name.as_str()));
+        // The last step of a chain in a header counts for that header, which has a counter already.
+        let counted = options.take("group_id").is_some();
         options.set_text("group_id", &group);
         let mut tasks = flatten(tasks.to_vec());
         let (mut members, mut size) = (Vec::new(), 0);
@@ -133,8 +136,8 @@ impl Canvas {
             size += task.weight();
             members.push(self.apply(task, call, &options).result);
         }
-        let own = tasks.first().is_some_and(|task| task.options.text("group_id").as_ref() == Some(&group));
-        if own && (options.get("chord").is_some() || tasks.iter().any(|task| task.options.get("chord").is_some())) {
+        let in_header = options.get("chord").is_some() || tasks.iter().any(|task| task.options.get("chord").is_some());
+        if in_header && !counted {
             self.chords.push(NewChord { group: group.clone(), size, structure: None });
         }
         let node = ResultNode::group(group, members);
@@ -167,7 +170,7 @@ impl Canvas {
             let nothing = Arguments::one(&raw("[]".to_owned()));
             return Applied { result, ..self.apply(&body, &nothing, &Options::default()) };
         }
-        options.0.retain(|(name, _)| !["chain", "link", "link_error"].contains(&name.as_str()));
+        options.0.retain(|(name, _)| !["chain", "link", "link_error", "group_id"].contains(&name.as_str()));
         for (name, value) in delay.into_iter().chain(parent.map(|parent| ("parent_id", parent))) {
             options.set(name, value);
         }

@@ -140,7 +140,7 @@ impl Request {
         let (body, headers) = broadcast::decode(raw)?;
         clock.adjust(headers.get("clock").and_then(Value::as_u64).unwrap_or(0));
         if headers.get("ticket") != Some(&self.ticket) {
-            return Err(Malformed("a reply to another request".to_owned()));
+            return Err(Malformed::header("ticket", "that of the request"));
         }
         Ok(body)
     }

@@ -142,9 +142,7 @@ fn with_entries(object: &RawValue, changes: &[(&str, String)]) -> Option<String>
 }
 
 /// An object of these entries; `None` when one of them is.
-pub(super) fn write_object<'a>(
-    entries: impl Iterator<Item = Option<(&'a str, Cow<'a, str>)>>,
-) -> Option<String> {
+pub(super) fn write_object<'a>(entries: impl Iterator<Item = Option<(&'a str, Cow<'a, str>)>>) -> Option<String> {
     let mut json = String::from("{");
     for entry in entries {
         let (name, value) = entry?;

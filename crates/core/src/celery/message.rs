@@ -45,8 +45,8 @@ pub struct TaskMessage {
     pub queue: String,
     /// How urgent it is.
     pub priority: Priority,
-    /// The `repr` of its arguments as the producer wrote them, where it did: for people.
-    pub reprs: (Option<String>, Option<String>),
+    /// The `repr` of its arguments as the producer wrote them, where it did.
+    reprs: (Option<String>, Option<String>),
     pub(super) workflow: Option<Box<Workflow>>,
     raw: String,
 }
@@ -133,9 +133,14 @@ impl TaskMessage {
         Some(TaskId(message.get("headers")?.get("id")?.as_str()?.to_owned()))
     }
 
-    /// A header that is text.
-    pub(super) fn text_header(&self, name: &str) -> Option<String> {
-        self.envelope.headers.get(name)?.as_str().map(str::to_owned)
+    /// `repr` of the positional arguments, in the producer's words where it has some: for people.
+    pub fn args_repr(&self) -> String {
+        self.reprs.0.clone().unwrap_or_else(|| self.arguments.args_repr())
+    }
+
+    /// `repr` of the named arguments likewise.
+    pub fn kwargs_repr(&self) -> String {
+        self.reprs.1.clone().unwrap_or_else(|| self.arguments.kwargs_repr())
     }
 
     /// The message of the next attempt: the same task, counted once more and not to be started before `eta`.
@@ -160,11 +165,12 @@ impl Headers<'_> {
 
     fn retries(&self) -> Result<u32, Malformed> {
         let Some(retries) = self.retries else { return Ok(0) };
-        retries.get().parse().map_err(|_| Malformed::header("retries", "a whole number from 0 on"))
+        retries.get().parse().ok().ok_or_else(|| Malformed::header("retries", "a whole number from 0 on"))
     }
 
     fn group_index(&self) -> Result<Option<i64>, Malformed> {
-        let read = |raw: &RawValue| raw.get().parse().map_err(|_| Malformed::header("group_index", "a whole number"));
+        let read =
+            |raw: &RawValue| raw.get().parse().ok().ok_or_else(|| Malformed::header("group_index", "a whole number"));
         self.group_index.map(read).transpose()
     }
 
@@ -179,11 +185,11 @@ impl Headers<'_> {
     fn limits(&self) -> Result<Limits, Malformed> {
         let Some(limits) = self.timelimit else { return Ok(Limits::default()) };
         let wrong = || Malformed::header("timelimit", "two numbers of seconds or null");
-        let (hard, soft): (Option<f64>, Option<f64>) = serde_json::from_str(limits.get()).map_err(|_| wrong())?;
+        let (hard, soft): (Option<f64>, Option<f64>) = serde_json::from_str(limits.get()).ok().ok_or_else(wrong)?;
         let limit = |seconds: Option<f64>| {
             // As in Celery, 0 is no limit.
             let seconds = seconds.filter(|seconds| *seconds != 0.0);
-            seconds.map(|seconds| Duration::try_from_secs_f64(seconds).map_err(|_| wrong())).transpose()
+            seconds.map(|seconds| Duration::try_from_secs_f64(seconds).ok().ok_or_else(wrong)).transpose()
         };
         Ok(Limits { hard: limit(hard)?, soft: limit(soft)? })
     }
@@ -191,9 +197,9 @@ impl Headers<'_> {
     fn stamps(&self) -> Result<Vec<(String, Box<RawValue>)>, Malformed> {
         let Some(stamps) = self.stamps.filter(|stamps| stamps.get() != "{}") else { return Ok(Vec::new()) };
         let stamps: Entries<'_> =
-            serde_json::from_str(stamps.get()).map_err(|_| Malformed::header("stamps", "an object"))?;
+            serde_json::from_str(stamps.get()).ok().ok_or_else(|| Malformed::header("stamps", "an object"))?;
         let names: Vec<Cow<'_, str>> = self.stamped_headers.map_or(Ok(Vec::new()), |names| {
-            serde_json::from_str(names.get()).map_err(|_| Malformed::header("stamped_headers", "a list of text"))
+            serde_json::from_str(names.get()).ok().ok_or_else(|| Malformed::header("stamped_headers", "a list of text"))
         })?;
         let stamped = stamps.0.into_iter().filter(|(name, _)| names.contains(name));
         Ok(stamped.map(|(name, value)| (name.into_owned(), value.to_owned())).collect())
@@ -207,7 +213,8 @@ impl Properties<'_> {
     }
 
     fn queue(&self) -> Result<String, Malformed> {
-        let wrong = || Malformed::Property { name: "delivery_info", expected: "an object with exchange and routing_key" };
+        let wrong =
+            || Malformed::Property { name: "delivery_info", expected: "an object with exchange and routing_key" };
         let info: Entries<'_> =
             self.delivery_info.and_then(|info| serde_json::from_str(info.get()).ok()).ok_or_else(wrong)?;
         let key = info.0.iter().find(|(name, _)| name == "routing_key").and_then(|(_, key)| text(key));
@@ -258,7 +265,8 @@ fn time(name: &'static str, header: Option<&RawValue>) -> Result<Option<DateTime
 pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let naive = |format: &str| NaiveDateTime::parse_from_str(text, format).ok().map(|time| time.and_utc());
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
-    let offset = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+    let offset =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
     offset
         .map(|time| time.with_timezone(&Utc))
         .ok()
@@ -266,3 +274,7 @@ pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
         .or_else(|| naive("%Y-%m-%d %H:%M:%S%.f"))
         .or_else(day)
 }
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -27,7 +27,7 @@ pub use canvas::NewChord;
 pub use lamport::LamportClock;
 pub use malformed::Malformed;
 pub use message::{Limits, NextAttempt, ResultPolicy, TaskMessage};
-pub use new_task::NewTask;
+pub use new_task::{NewTask, Place};
 pub use node::NodeName;
 pub use priority::Priority;
 pub use result::{Exception, Outcome, ResultDocument, ResultNode, Status, TaskResult, decode as decode_result};

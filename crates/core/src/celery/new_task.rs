@@ -32,12 +32,13 @@ pub struct NewTask {
     pub limits: Limits,
     /// What becomes of its result.
     pub result: ResultPolicy,
-    pub(super) place: Option<Box<Place>>,
+    /// Where it stands in a workflow, if it does.
+    pub place: Option<Box<Place>>,
 }
 
 /// Where a task stands in a workflow: what its message says of those before and after it, as JSON.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Place {
+pub struct Place {
     pub(super) root_id: Option<String>,
     pub(super) parent_id: Option<String>,
     pub(super) group: Option<String>,
@@ -130,7 +131,8 @@ impl NewTask {
             headers.retain(|(earlier, _)| *earlier != name);
             headers.push((name, value));
         }
-        write_object(headers.iter().map(|(name, value)| Some((name.as_str(), value.as_str().into())))).unwrap_or_default()
+        write_object(headers.iter().map(|(name, value)| Some((name.as_str(), value.as_str().into()))))
+            .unwrap_or_default()
     }
 
     fn properties(&self, place: &Place) -> String {
@@ -149,4 +151,48 @@ impl NewTask {
 
 fn write<const N: usize>(entries: [(&str, String); N]) -> String {
     write_object(entries.into_iter().map(|(name, value)| Some((name, value.into())))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SAMPLES: &str = include_str!("../../tests/data/celery_messages.json");
+
+    #[test]
+    fn what_is_encoded_is_what_celery_writes() {
+        let samples: Vec<(String, String)> = serde_json::from_str(SAMPLES).unwrap();
+        let theirs: Value = serde_json::from_str(&samples[0].1).unwrap();
+        let arguments = Arguments::from_json("[2]", "{\"y\":3}").unwrap();
+        let ours = NewTask::new("proj.add", "celery", arguments).encode("gen1@host");
+        let ours: Value = serde_json::from_str(&ours).unwrap();
+        for part in ["headers", "properties"] {
+            let keys = |value: &Value| value[part].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+            assert_eq!(keys(&ours), keys(&theirs));
+        }
+        for header in
+            ["task", "eta", "group", "retries", "timelimit", "argsrepr", "kwargsrepr", "stamps", "ignore_result"]
+        {
+            assert_eq!(ours["headers"][header], theirs["headers"][header], "{header}");
+        }
+        let body = |value: &Value| {
+            let bytes = STANDARD.decode(value["body"].as_str().unwrap()).unwrap();
+            serde_json::from_slice::<Value>(&bytes).unwrap()
+        };
+        assert_eq!(body(&ours), body(&theirs));
+    }
+
+    #[test]
+    fn when_and_how_urgently_a_task_is_to_run_is_said_as_celery_does() {
+        let mut task = NewTask::new("t", "q", Arguments::default());
+        task.eta = Some("2026-11-22T11:48:39.318581Z".parse().unwrap());
+        task.priority = Priority::new(5);
+        task.limits.hard = Some(std::time::Duration::from_secs(60));
+        task.headers.insert("x-tenant".to_owned(), json!("t1"));
+        let ours: Value = serde_json::from_str(&task.encode("o")).unwrap();
+        assert_eq!(ours["headers"]["eta"], "2026-11-22T11:48:39.318581+00:00");
+        assert_eq!(ours["properties"]["priority"], 5);
+        assert_eq!(ours["headers"]["timelimit"], json!([60.0, null]));
+        assert_eq!(ours["headers"]["x-tenant"], "t1");
+    }
 }

@@ -88,12 +88,6 @@ impl Options {
         self.set(name, raw(Value::from(value).to_string()));
     }
 
-    pub(super) fn set_default(&mut self, name: &str, value: Option<&RawValue>) {
-        if let Some(value) = value.filter(|_| self.get(name).is_none()) {
-            self.set(name, value.to_owned());
-        }
-    }
-
     pub(super) fn take(&mut self, name: &str) -> Option<Box<RawValue>> {
         let at = self.0.iter().position(|(own, _)| own == name)?;
         Some(self.0.remove(at).1).filter(|value| value.get() != "null")
@@ -150,7 +144,11 @@ impl Options {
 
 /// So many seconds after a moment.
 pub(super) fn after(moment: DateTime<Utc>, seconds: f64) -> Option<DateTime<Utc>> {
-    #[expect(clippy::as_conversions, clippy::cast_possible_truncation, reason = "beyond its range it is its range's end")]
+    #[expect(
+        clippy::as_conversions,
+        clippy::cast_possible_truncation,
+        reason = "beyond its range it is its range's end"
+    )]
     let micros = (seconds * 1_000_000.0) as i64;
     moment.checked_add_signed(TimeDelta::microseconds(micros))
 }

@@ -80,7 +80,7 @@ impl Exception {
     }
 
     /// `repr` of the exception that a stored document describes, as Python shows it.
-    pub fn repr(document: &RawValue) -> String {
+    pub fn repr_of(document: &RawValue) -> String {
         #[derive(Deserialize)]
         struct Stored<'a> {
             exc_type: String,
@@ -334,11 +334,49 @@ mod tests {
         ));
     }
 
+    const SAMPLES: &str = include_str!("../../tests/data/celery_results.json");
+
+    #[test]
+    fn celerys_own_documents_are_read_and_written_again() {
+        let samples: Vec<(String, String)> = serde_json::from_str(SAMPLES).unwrap();
+        assert!(samples.len() >= 16);
+        for (name, document) in samples {
+            let ours = serde_json::to_value(decode(document.as_bytes()).unwrap()).unwrap();
+            assert_eq!(ours, serde_json::from_str::<serde_json::Value>(&document).unwrap(), "{name}");
+        }
+    }
+
     #[test]
     fn a_custom_state_is_read() {
         let document = r#"{"status": "PROGRESS", "result": {"done": 3}, "traceback": null, "children": [], "date_done": null, "task_id": "x", "name": "extended"}"#;
         let result = decode(document.as_bytes()).unwrap();
         assert_eq!(result.status, Status::Custom("PROGRESS".to_owned()));
         assert_eq!(result.result.get(), "{\"done\": 3}");
+    }
+
+    #[test]
+    fn compressed_documents_and_nan_are_read() {
+        let document = r#"{"status": "SUCCESS", "result": [NaN, Infinity], "traceback": null, "children": [], "date_done": null, "task_id": "x"}"#;
+        assert_eq!(decode(document.as_bytes()).unwrap().result.get(), "[null, 1e999]");
+        let mut compressed = [COMPRESSED, b"application/x-gzip\0"].concat();
+        let mut packer = flate2::read::ZlibEncoder::new(document.as_bytes(), flate2::Compression::fast());
+        std::io::Read::read_to_end(&mut packer, &mut compressed).unwrap();
+        assert_eq!(decode(&compressed).unwrap().result.get(), "[null, 1e999]");
+        assert!(decode(&[COMPRESSED, b"rot13\0x"].concat()).is_err());
+    }
+
+    #[test]
+    fn an_exception_is_shown_as_python_shows_it() {
+        for (document, expected) in [
+            (
+                r#"{"exc_type": "ValueError", "exc_message": ["kaput"], "exc_module": "builtins"}"#,
+                "ValueError('kaput')",
+            ),
+            (r#"{"exc_type": "OSError", "exc_message": [2, "gone"], "exc_module": "builtins"}"#, "OSError(2, 'gone')"),
+            (r#"{"exc_type": "E", "exc_message": "text", "exc_module": "m"}"#, "E('text')"),
+            ("\"bare\"", "'bare'"),
+        ] {
+            assert_eq!(Exception::repr_of(&serde_json::from_str::<Box<RawValue>>(document).unwrap()), expected);
+        }
     }
 }

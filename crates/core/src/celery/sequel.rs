@@ -52,6 +52,11 @@ pub struct ChordPart {
 }
 
 impl TaskMessage {
+    /// Whether anything follows it: callbacks, errbacks, the rest of a chain or a chord.
+    pub fn has_sequel(&self) -> bool {
+        self.workflow.is_some()
+    }
+
     /// What follows when the task has come to `outcome`. Ids that nobody has given yet are given now.
     pub fn sequel(&self, outcome: &Outcome, now: DateTime<Utc>) -> Sequel {
         match outcome {
@@ -228,7 +233,7 @@ fn joined(members: &[String], structure: Option<&str>) -> Result<Box<RawValue>, 
         let (_, id, state, result): (u8, String, String, Box<RawValue>) =
             serde_json::from_str(strict.as_deref().unwrap_or(member)).map_err(|e| format!("Join error: {e}"))?;
         if ["FAILURE", "REVOKED"].contains(&state.as_str()) {
-            return Err(format!("Dependency {id} raised {}", Exception::repr(&result)));
+            return Err(format!("Dependency {id} raised {}", Exception::repr_of(&result)));
         }
         results.push((id, result));
     }
@@ -253,3 +258,7 @@ fn nested(structure: &str, results: &[(String, Box<RawValue>)]) -> Option<String
     let saved: serde_json::Value = serde_json::from_str(structure).ok()?;
     of(saved.get("result")?, results)
 }
+
+#[cfg(test)]
+#[path = "sequel_tests.rs"]
+mod tests;

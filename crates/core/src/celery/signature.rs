@@ -151,7 +151,7 @@ impl Signature {
             return Ok(vec![Self::read(json, depth)?]);
         }
         let list: Vec<&RawValue> =
-            serde_json::from_str(json.get()).map_err(|_| wrong("a list of signatures is expected"))?;
+            serde_json::from_str(json.get()).ok().ok_or_else(|| wrong("a list of signatures is expected"))?;
         list.into_iter().map(|signature| Self::read(signature, depth)).collect()
     }
 
@@ -214,7 +214,8 @@ impl Signature {
                 ("\"chord\"", with_entry(&kwargs, "body", &body.write()))
             }
         };
-        let options = write_object(self.options.0.iter().map(|(name, value)| Some((name.as_str(), value.get().into()))));
+        let options =
+            write_object(self.options.0.iter().map(|(name, value)| Some((name.as_str(), value.get().into()))));
         let parts: [(&str, Cow<'_, str>); 6] = [
             ("task", Value::from(self.task.as_str()).to_string().into()),
             ("args", args.into()),

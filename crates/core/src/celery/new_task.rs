@@ -135,17 +135,18 @@ impl NewTask {
             .unwrap_or_default()
     }
 
+    // In this order: the scripts that take messages into flight read their ends.
     fn properties(&self, place: &Place) -> String {
-        let properties = json!({
-            "correlation_id": self.id.as_str(),
-            "reply_to": place.reply_to.as_deref().unwrap_or_default(),
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": self.queue},
-            "priority": self.priority.number(),
-            "body_encoding": "base64",
-            "delivery_tag": uuid::Uuid::new_v4().to_string(),
-        });
-        properties.to_string()
+        let to = write([("exchange", "\"\"".to_owned()), ("routing_key", json!(self.queue).to_string())]);
+        write([
+            ("correlation_id", json!(self.id.as_str()).to_string()),
+            ("reply_to", json!(place.reply_to.as_deref().unwrap_or_default()).to_string()),
+            ("delivery_mode", "2".to_owned()),
+            ("delivery_info", to),
+            ("priority", self.priority.number().to_string()),
+            ("body_encoding", "\"base64\"".to_owned()),
+            ("delivery_tag", format!("\"{}\"", uuid::Uuid::new_v4())),
+        ])
     }
 }
 
@@ -180,6 +181,18 @@ mod tests {
             serde_json::from_slice::<Value>(&bytes).unwrap()
         };
         assert_eq!(body(&ours), body(&theirs));
+    }
+
+    #[test]
+    fn a_message_ends_as_celerys_do() {
+        let samples: Vec<(String, String)> = serde_json::from_str(SAMPLES).unwrap();
+        let end = |message: &str| {
+            let (_, end) = message.split_once("\"delivery_info\"").unwrap();
+            end.rsplit_once("\"delivery_tag\": \"").unwrap().0.to_owned()
+        };
+        let ours = NewTask::new("proj.add", "celery", Arguments::default()).encode("gen1@host");
+        assert_eq!(end(&ours), end(&samples[0].1));
+        assert!(ours.ends_with("\"}}"));
     }
 
     #[test]

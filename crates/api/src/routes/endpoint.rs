@@ -15,8 +15,11 @@ pub(super) struct Endpoint {
     description: &'static str,
     actions: Option<&'static str>,
     methods: Vec<&'static str>,
-    routes: Vec<Route>,
+    routes: Vec<MakeRoute>,
 }
+
+/// Makes the route of a method: once for each form of the path.
+type MakeRoute = Box<dyn Fn() -> Route>;
 
 impl Endpoint {
     /// The URL `/api` + `path`. `name` and `description` are what OPTIONS says.
@@ -30,7 +33,7 @@ impl Endpoint {
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("GET", web::get().to(handler.clone())).method("HEAD", web::head().to(handler))
+        self.method("GET", web::get, handler.clone()).method("HEAD", web::head, handler)
     }
 
     pub(super) fn post<F, A>(self, handler: F) -> Self
@@ -39,7 +42,7 @@ impl Endpoint {
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("POST", web::post().to(handler))
+        self.method("POST", web::post, handler)
     }
 
     pub(super) fn patch<F, A>(self, handler: F) -> Self
@@ -48,7 +51,7 @@ impl Endpoint {
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("PATCH", web::patch().to(handler))
+        self.method("PATCH", web::patch, handler)
     }
 
     pub(super) fn delete<F, A>(self, handler: F) -> Self
@@ -57,7 +60,7 @@ impl Endpoint {
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("DELETE", web::delete().to(handler))
+        self.method("DELETE", web::delete, handler)
     }
 
     /// What OPTIONS says of the fields that a method takes, as JSON.
@@ -66,9 +69,14 @@ impl Endpoint {
         self
     }
 
-    fn method(mut self, name: &'static str, route: Route) -> Self {
+    fn method<F, A>(mut self, name: &'static str, route: fn() -> Route, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
         self.methods.push(name);
-        self.routes.push(route);
+        self.routes.push(Box::new(move || route().to(handler.clone())));
         self
     }
 
@@ -81,20 +89,24 @@ impl Endpoint {
             "" => ["", "/", "/.json"].map(str::to_owned).to_vec(),
             path => ["", "/", ".json", ".json/"].map(|end| pattern(path) + end).to_vec(),
         };
-        let mut resource = web::resource(paths);
-        for route in self.routes {
-            resource = resource.route(route);
+        // A resource each, for one with several paths is matched by regular expressions even where they are plain text.
+        for path in paths {
+            let mut resource = web::resource(path);
+            for route in &self.routes {
+                resource = resource.route(route());
+            }
+            let options = options.clone();
+            let describe = web::method(Method::OPTIONS).to(move || {
+                let mut response = HttpResponse::Ok();
+                response.insert_header((ALLOW, allow));
+                let answer = response.json(&options);
+                async move { answer }
+            });
+            let refuse = move |request: HttpRequest| async move {
+                Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), allow))
+            };
+            config.service(resource.route(describe).default_service(web::to(refuse)));
         }
-        let options = web::method(Method::OPTIONS).to(move || {
-            let mut response = HttpResponse::Ok();
-            response.insert_header((ALLOW, allow));
-            let answer = response.json(&options);
-            async move { answer }
-        });
-        let refuse = move |request: HttpRequest| async move {
-            Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), allow))
-        };
-        config.service(resource.route(options).default_service(web::to(refuse)));
     }
 
     // In the order in which Django's views list them.

@@ -93,7 +93,11 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
 const ROW_SIZE: usize = 64;
 
 fn push_row(sql: &mut String, record: &Record, time: &mut Time) {
-    push(sql, format_args!("({},'{}','", record.app.0, record.level.as_str()));
+    sql.push('(');
+    sql.push_str(itoa::Buffer::new().format(record.app.0));
+    sql.push_str(",'");
+    sql.push_str(record.level.as_str());
+    sql.push_str("','");
     push_text(sql, &record.message);
     sql.push_str("','");
     time.push(sql, record.created_at);
@@ -114,7 +118,9 @@ impl Time {
             (self.minute, self.text) = (Some(minute), minute.format("%Y-%m-%d %H:%M:").to_string());
         }
         sql.push_str(&self.text);
-        push(sql, format_args!("{:02}.{:06}", time.second(), time.timestamp_subsec_micros()));
+        push_digits(sql, time.second(), 2);
+        sql.push('.');
+        push_digits(sql, time.timestamp_subsec_micros(), 6);
     }
 }
 
@@ -123,7 +129,7 @@ impl Time {
 // written as MySQL's own escaping does.
 fn push_text(sql: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.find(['\'', '\\', '\0', '\u{1a}']) {
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\'' | b'\\' | b'\0' | 0x1a)) {
         let (plain, special) = rest.split_at(at);
         sql.push_str(plain);
         let mut chars = special.chars();
@@ -136,6 +142,14 @@ fn push_text(sql: &mut String, text: &str) {
         rest = chars.as_str();
     }
     sql.push_str(rest);
+}
+
+/// A number with zeros before it, so that it has `width` digits.
+fn push_digits(sql: &mut String, number: u32, width: usize) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(number);
+    sql.extend(std::iter::repeat_n('0', width.saturating_sub(digits.len())));
+    sql.push_str(digits);
 }
 
 fn push_hex(sql: &mut String, bytes: &[u8]) {

@@ -7,7 +7,7 @@
 local used = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 20) or 0
 if used + string.len(ARGV[1]) > tonumber(ARGV[2]) then return 0 end
 local oldest = redis.call('LINDEX', KEYS[1], -1)
-local since = oldest and string.match(oldest, '"x%-enqueued%-at":(%d+)')
+local since = oldest and string.match(oldest, '"x%-enqueued%-at":%s*(%d+)')
 if since and tonumber(ARGV[4]) - tonumber(since) > tonumber(ARGV[3]) then return 0 end
 redis.call('LPUSH', KEYS[1], ARGV[1])
 return 1

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use logmon_core::clock::SystemClock;
+use logmon_core::clock::{Clock, SystemClock};
 use logmon_core::config::{
     BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, StorageSettings, WorkerSettings, ZoneSettings,
 };
@@ -87,10 +87,11 @@ impl Cli {
         let mut settings = self.database.clone();
         settings.database_connections = settings.database_connections.max(NonZeroU32::try_from(connections)?);
         let database = Database::new(&settings);
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let context = Context {
             database: database.clone(),
             writer: Writer::start(&self.database),
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&clock),
             rule: self.check.rule(),
             retention: self.storage.retention,
             zone: self.zone.time_zone,
@@ -126,6 +127,7 @@ impl Cli {
             worker: worker.clone(),
             board: board.clone(),
             events,
+            clock: Arc::clone(&clock),
             stop: stop.clone(),
         };
         let fetching = std::thread::spawn(move || fetcher.run());

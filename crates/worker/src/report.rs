@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use logmon_core::celery::{Outcome, TaskMessage};
-use logmon_store::broker::{Burial, Due, Finish};
+use chrono::{DateTime, Utc};
+use logmon_core::celery::{ChordPart, Outcome, ResultPolicy, Sequel, TaskMessage};
+use logmon_store::broker::{Burial, Due, Finish, Keep, Publish};
 
 /// What became of a message.
 pub enum Report {
@@ -32,4 +33,21 @@ pub struct Run {
     pub deliveries: u32,
     /// How its flight ends.
     pub finish: Finish,
+    /// The chords that it counts for.
+    pub parts: Vec<ChordPart>,
+}
+
+impl Run {
+    /// What follows goes into the end of the run's flight; `results` says whether anybody wants to know of tasks that
+    /// will not run.
+    pub fn add(&mut self, sequel: Sequel, results: ResultPolicy, now: DateTime<Utc>) {
+        let finish = &mut self.finish;
+        finish.publish.extend(sequel.messages.into_iter().map(Publish::Task));
+        finish.keep.extend(sequel.chords.into_iter().map(Keep::Begin));
+        if results == ResultPolicy::Keep {
+            let failed = sequel.failed.into_iter();
+            finish.keep.extend(failed.map(|task| Keep::Result(task.id.clone(), task.document(now))));
+        }
+        self.parts.extend(sequel.parts);
+    }
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use logmon_core::celery::{Exception, Outcome, TaskMessage};
+use logmon_core::celery::{Exception, Outcome, ResultPolicy, TaskMessage};
+use logmon_core::clock::Clock;
 use logmon_core::stop::Stop;
-use logmon_store::broker::{Broker, BrokerError, Burial, Finish, Held, WorkerId};
+use logmon_store::broker::{Broker, BrokerError, Burial, Counted, Finish, Held, Keep, WorkerId};
 
 use crate::board::Board;
 use crate::events::{Event, Events};
@@ -24,6 +25,8 @@ pub struct Reporter {
     pub board: Board,
     /// Who is told of it.
     pub events: Arc<dyn Events>,
+    /// What the results of what follows are dated by.
+    pub clock: Arc<dyn Clock>,
     /// Until when Redis is waited for.
     pub stop: Stop,
 }
@@ -51,7 +54,9 @@ impl Reporter {
         }
     }
 
-    fn finish(&self, runs: Vec<Run>) {
+    fn finish(&self, mut runs: Vec<Run>) {
+        // Before their own ends: whoever completes a chord sends its body with the end of its own flight.
+        runs.retain_mut(|run| run.parts.is_empty() || self.count(run));
         let (finishes, runs): (Vec<Finish>, Vec<_>) =
             runs.into_iter().map(|run| (run.finish, (run.message, run.outcome, run.runtime, run.deliveries))).unzip();
         let Some(answers) = self.until_redis_answers(|| self.broker.finish(&self.worker, &finishes)) else { return };
@@ -68,6 +73,33 @@ impl Reporter {
                 }
             }
         }
+    }
+
+    /// Counts a run for its chords. Whether its flight can be ended then.
+    fn count(&self, run: &mut Run) -> bool {
+        while let Some(part) = run.parts.pop() {
+            let ask = || match self.broker.count(&part) {
+                Err(error @ BrokerError::Refused(_)) => Ok(Err(error)),
+                answer => answer.map(Ok),
+            };
+            match self.until_redis_answers(ask) {
+                None => return false,
+                Some(Ok(Counted::Noted)) => {}
+                Some(Ok(Counted::Complete { members, structure })) => {
+                    let now = self.clock.now();
+                    let sequel = part.complete(&members, structure.as_deref(), now);
+                    run.add(sequel, ResultPolicy::Keep, now);
+                    run.finish.keep.push(Keep::End(part.group));
+                }
+                Some(Err(error)) => {
+                    let reason = format!("its chord cannot be counted: {error}");
+                    let (tag, deliveries) = (run.finish.tag.clone(), run.deliveries);
+                    self.bury(&Burial { tag, reason, deliveries, failure: None });
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     fn bury(&self, burial: &Burial) {

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use logmon_core::celery::{Exception, Outcome, ResultPolicy, TaskMessage};
+use chrono::{DateTime, Utc};
+use logmon_core::celery::{Exception, Outcome, ResultDocument, ResultNode, ResultPolicy, TaskMessage};
 use logmon_core::stop::Stop;
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, MAX_DELIVERIES, Publish};
@@ -64,9 +65,6 @@ impl Runner {
             Ok(message) => message,
             Err(malformed) => return self.bury(fetched, malformed.to_string()),
         };
-        if message.has_sequel() {
-            return self.bury(fetched, "callbacks, errbacks, chains and chords are not taken".to_owned());
-        }
         // By the clock of Redis, which also says when the message comes back.
         if let Some(eta) = message.eta.filter(|eta| *eta > fetched.at) {
             return Report::Delay { tag: fetched.tag, due: Due::At(eta) };
@@ -86,9 +84,14 @@ impl Runner {
                 return Report::Delay { tag: fetched.tag, due: Due::In(PUT_BACK) };
             }
         };
-        let finish = self.finish(fetched.tag, &message, &outcome, pause);
+        let now = self.context.clock.now();
+        let mut sequel = message.sequel(&outcome, now);
+        let children = std::mem::take(&mut sequel.children);
+        let finish = finish(fetched.tag, &message, &outcome, &children, now, pause);
         let (runtime, deliveries) = (start.elapsed(), fetched.deliveries);
-        Report::Ended(Box::new(Run { message, outcome, runtime, deliveries, finish }))
+        let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
+        run.add(sequel, run.message.result, now);
+        Report::Ended(Box::new(run))
     }
 
     fn bury(&self, fetched: Fetched, reason: String) -> Report {
@@ -120,17 +123,23 @@ impl Runner {
             }
         }
     }
+}
 
-    fn finish(&self, tag: String, message: &TaskMessage, outcome: &Outcome, pause: Option<Duration>) -> Finish {
-        let now = self.context.clock.now();
-        let document = match message.result {
-            ResultPolicy::Keep => Some(outcome.document(&message.id, now)),
-            ResultPolicy::Ignore => None,
-        };
-        let next = pause.map(|pause| {
-            let next = message.retry(now + pause);
-            Publish::Later { tag: next.delivery_tag, message: next.message, pause }
-        });
-        Finish { tag, task: message.id.clone(), document, publish: next.into_iter().collect() }
-    }
+fn finish(
+    tag: String,
+    message: &TaskMessage,
+    outcome: &Outcome,
+    children: &[ResultNode],
+    now: DateTime<Utc>,
+    pause: Option<Duration>,
+) -> Finish {
+    let document = match message.result {
+        ResultPolicy::Keep => Some(ResultDocument { task: message, children, extended: None }.of(outcome, now)),
+        ResultPolicy::Ignore => None,
+    };
+    let next = pause.map(|pause| {
+        let next = message.retry(now + pause);
+        Publish::Later { tag: next.delivery_tag, message: next.message, pause }
+    });
+    Finish { tag, task: message.id.clone(), document, publish: next.into_iter().collect(), keep: Vec::new() }
 }

@@ -130,6 +130,11 @@ impl Outcome {
         self.result(id, done).write()
     }
 
+    /// The document of a task of a group.
+    pub(super) fn document_in(&self, group: Option<&str>, id: &TaskId, done: DateTime<Utc>) -> String {
+        TaskResult { group_id: group.map(str::to_owned), ..self.result(id, done) }.write()
+    }
+
     fn result(&self, id: &TaskId, done: DateTime<Utc>) -> TaskResult {
         let (status, result) = self.state();
         let is_done = status != Status::Retry;

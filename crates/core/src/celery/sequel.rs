@@ -36,6 +36,13 @@ pub struct FailedTask {
     pub outcome: Outcome,
 }
 
+impl FailedTask {
+    /// Its result document.
+    pub fn document(&self, done: DateTime<Utc>) -> String {
+        self.outcome.document_in(self.group.as_deref(), &self.id, done)
+    }
+}
+
 /// The result of one task in the header of a chord.
 #[derive(Debug, Clone)]
 pub struct ChordPart {
@@ -52,11 +59,6 @@ pub struct ChordPart {
 }
 
 impl TaskMessage {
-    /// Whether anything follows it: callbacks, errbacks, the rest of a chain or a chord.
-    pub fn has_sequel(&self) -> bool {
-        self.workflow.is_some()
-    }
-
     /// What follows when the task has come to `outcome`. Ids that nobody has given yet are given now.
     pub fn sequel(&self, outcome: &Outcome, now: DateTime<Utc>) -> Sequel {
         match outcome {

@@ -33,7 +33,7 @@ impl Broker {
     /// See [`BrokerError`]; after [`BrokerError::Unavailable`] the message may be there all the same.
     pub fn enqueue(&self, task: &NewTask) -> Result<(), BrokerError> {
         let message = task.encode(&self.origin);
-        let list = self.keys.queue(&task.queue, Priority::default());
+        let list = self.keys.queue(&task.queue, task.priority);
         let mut pipe = redis::pipe();
         pipe.lpush(list, message).ignore();
         let unbound = !self.is_bound(&task.queue);
@@ -53,7 +53,7 @@ impl Broker {
     /// As [`Broker::enqueue`].
     pub fn enqueue_once(&self, name: &str, once: Duration, task: &NewTask) -> Result<(), BrokerError> {
         let mut call = ENQUEUE_ONCE.prepare_invoke();
-        call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, Priority::default()));
+        call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, task.priority));
         call.arg(task.encode(&self.origin)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
         self.with(|conn| call.invoke(conn))
     }
@@ -66,7 +66,7 @@ impl Broker {
         let mut task = task.clone();
         task.headers.insert("x-enqueued-at".to_owned(), now.timestamp_millis().into());
         let mut call = ENQUEUE_BOUNDED.prepare_invoke();
-        call.key(self.keys.queue(&task.queue, Priority::default())).arg(task.encode(&self.origin));
+        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode(&self.origin));
         call.arg(bounds.bytes)
             .arg(u64::try_from(bounds.age.as_millis()).unwrap_or(u64::MAX))
             .arg(now.timestamp_millis());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::scripts::{BURY, FINISH};
 use super::{Broker, BrokerError, WorkerId};
-use logmon_core::celery::{Priority, TaskId};
+use logmon_core::celery::{NewChord, NewTask, TaskId};
 use redis::{ErrorKind, ScriptInvocation, Value};
 
 /// How a message's flight ends.
@@ -18,20 +18,27 @@ pub struct Finish {
     pub document: Option<String>,
     /// What is sent: its next attempt, or the tasks that follow it.
     pub publish: Vec<Publish>,
+    /// What is kept beside its result.
+    pub keep: Vec<Keep>,
+}
+
+/// What is kept in the moment in which a message's flight ends.
+#[derive(Debug)]
+pub enum Keep {
+    /// The result of another task, which will never run.
+    Result(TaskId, String),
+    /// A chord begins.
+    Begin(NewChord),
+    /// The chord of this group has come to its end: its body is sent, or has failed. Whatever is counted for it from now
+    /// on changes nothing.
+    End(String),
 }
 
 /// A message that is sent in the moment in which another's flight ends.
 #[derive(Debug)]
 pub enum Publish {
-    /// To the queue.
-    Now {
-        /// Its queue.
-        queue: String,
-        /// How urgent it is.
-        priority: Priority,
-        /// As it lies on a list.
-        message: String,
-    },
+    /// A task, to its queue.
+    Task(NewTask),
     /// To its queue after a pause.
     Later {
         /// Its delivery tag.
@@ -77,11 +84,21 @@ impl Broker {
         call.arg(&worker.0).arg(self.result_expires.as_secs());
         for finish in finishes {
             call.arg(&finish.tag).arg(keys.result(&finish.task)).arg(finish.document.as_deref().unwrap_or(""));
-            call.arg(finish.publish.len());
+            call.arg(finish.publish.len() + finish.keep.len());
+            for keep in &finish.keep {
+                match keep {
+                    Keep::Result(task, document) => call.arg(keys.result(task)).arg(document).arg("result"),
+                    Keep::Begin(chord) => {
+                        let structure = chord.structure.as_deref().unwrap_or_default();
+                        call.arg(keys.group(&chord.group, "")).arg(format!("{} {structure}", chord.size)).arg("begin")
+                    }
+                    Keep::End(group) => call.arg(keys.group(group, "")).arg("").arg("end"),
+                };
+            }
             for publish in &finish.publish {
                 match publish {
-                    Publish::Now { queue, priority, message } => {
-                        call.arg(keys.queue(queue, *priority)).arg(message).arg("");
+                    Publish::Task(task) => {
+                        call.arg(keys.queue(&task.queue, task.priority)).arg(task.encode(&self.origin)).arg("");
                     }
                     Publish::Later { tag, message, pause } => {
                         call.arg(tag).arg(message).arg(pause.as_secs_f64());

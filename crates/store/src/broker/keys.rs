@@ -69,6 +69,12 @@ impl Keys {
         format!("{}celery-task-meta-{id}", self.result_prefix)
     }
 
+    /// What is known of a group: its saved `GroupResult` without suffix, and with one of `.j .t .s .d .c` the state of the
+    /// chord whose header it is. Celery's.
+    pub fn group(&self, group: &str, suffix: &str) -> String {
+        format!("{}celery-taskset-meta-{group}{suffix}", self.result_prefix)
+    }
+
     /// Channel: requests to the workers. Channels know no databases, so their names carry its number. Celery's.
     pub fn control(&self) -> String {
         self.key(&format!("/{}.{}", self.database, control::MAILBOX))

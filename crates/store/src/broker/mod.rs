@@ -4,6 +4,7 @@
 //! it: `unacked` and `unacked_index` are Celery's own, with which a Python worker recovers what a dead one of ours
 //! held; `rq:*` are ours. One verb a file; every key is named in [`Keys`] and nowhere else.
 
+mod chords;
 mod control;
 mod delay;
 mod enqueue;
@@ -20,11 +21,12 @@ mod results;
 mod scripts;
 mod slots;
 
+pub use chords::Counted;
 pub use delay::Due;
 pub use enqueue::{Bounds, Room};
 pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
-pub use finish::{Burial, Finish, Held, Publish};
+pub use finish::{Burial, Finish, Held, Keep, Publish};
 pub use keys::{Keys, WorkerId};
 pub use slots::Dispatch;
 

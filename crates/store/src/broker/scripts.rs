@@ -16,6 +16,7 @@ macro_rules! scripts {
 scripts! {
     FETCH = "fetch.lua";
     FINISH = "finish.lua";
+    COUNT = "count.lua";
     DELAY = "delay.lua";
     PROMOTE = "promote.lua";
     RESTORE = "restore.lua";

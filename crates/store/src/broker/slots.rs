@@ -1,7 +1,7 @@
 //! The schedule's memory: which slot of an entry was dispatched last.
 
 use chrono::{DateTime, Utc};
-use logmon_core::celery::{NewTask, Priority};
+use logmon_core::celery::NewTask;
 
 use super::scripts::DISPATCH;
 use super::{Broker, BrokerError};
@@ -35,7 +35,7 @@ impl Broker {
     /// See [`BrokerError`]. It may be called again.
     pub fn dispatch(&self, entry: &str, slot: DateTime<Utc>, task: &NewTask) -> Result<Dispatch, BrokerError> {
         let mut call = DISPATCH.prepare_invoke();
-        call.key(self.keys.slots()).key(self.keys.queue(&task.queue, Priority::default()));
+        call.key(self.keys.slots()).key(self.keys.queue(&task.queue, task.priority));
         call.arg(entry).arg(slot.timestamp_millis()).arg(task.encode(&self.origin));
         let pushed: i64 = self.with(|conn| call.invoke(conn))?;
         Ok(if pushed == 1 { Dispatch::Pushed } else { Dispatch::AlreadyDone })

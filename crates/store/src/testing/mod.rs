@@ -3,6 +3,7 @@
 pub mod http;
 pub mod process;
 pub mod proxy;
+pub mod python;
 
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{BrokerSettings, DatabaseSettings};

@@ -60,7 +60,7 @@ fn urgent_messages_come_first_over_all_queues() {
     let queues = ["a".to_owned(), "b".to_owned()];
     let order: Vec<String> = std::iter::from_fn(|| rig.broker().fetch(&queues, &rig.worker, 1).unwrap().fetched.pop())
         .map(|fetched| String::from_utf8(fetched.raw).unwrap())
-        .map(|raw| raw.split("\"routing_key\":\"").nth(1).unwrap()[..1].to_owned())
+        .map(|raw| raw.split("\"routing_key\": \"").nth(1).unwrap()[..1].to_owned())
         .collect();
     assert_eq!(order, ["b", "a", "b", "a"]);
 }
@@ -211,7 +211,7 @@ fn a_message_as_deep_as_can_be_read_comes_back_too() {
     let rig = Rig::new();
     let raw = NewTask::new("t", QUEUE, Arguments::default()).encode("o");
     let deep = "[".repeat(997) + &"]".repeat(997);
-    let raw = raw.replacen("\"stamps\":{}", &format!("\"stamps\":{deep}"), 1);
+    let raw = raw.replacen("\"stamps\": {}", &format!("\"stamps\": {deep}"), 1);
     rig.test.connect().lpush::<_, _, ()>(rig.broker().keys().queue(QUEUE, Priority::default()), &raw).unwrap();
     let look = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, 1).unwrap();
     if !look.fetched.is_empty() {

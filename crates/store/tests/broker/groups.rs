@@ -42,10 +42,9 @@ fn what_follows_is_sent_with_the_end_and_only_then() {
     let rig = Rig::new();
     let id = rig.push();
     let fetched = rig.fetch().unwrap();
-    let follows = NewTask::new("t", "other", Arguments::default());
+    let follows = NewTask { priority: Priority::STEPS[2], ..NewTask::new("t", "other", Arguments::default()) };
     let finish = || {
-        let priority = Priority::STEPS[2];
-        let publish = vec![Publish::Now { queue: "other".to_owned(), priority, message: follows.encode("o") }];
+        let publish = vec![Publish::Task(follows.clone())];
         Finish { publish, ..ending(&fetched, &id, &success("1")) }
     };
     let stranger = WorkerId("w2".to_owned());
@@ -79,14 +78,14 @@ fn a_message_that_python_would_write_otherwise_is_read_in_full() {
     let list = rig.broker().keys().queue(QUEUE, Priority::default());
     let ours = NewTask::new("t", QUEUE, Arguments::default()).encode("o");
     // As kombu puts a message back, and with the properties first.
-    let redelivered = ours.replacen("\"exchange\":\"\"", "\"redelivered\": true, \"exchange\": \"\"", 1);
-    let (body, properties) = ours[1..ours.len() - 1].split_once(",\"properties\":").unwrap();
+    let redelivered = ours.replacen("\"exchange\": \"\"", "\"redelivered\": true, \"exchange\": \"\"", 1);
+    let (body, properties) = ours[1..ours.len() - 1].split_once(", \"properties\": ").unwrap();
     let first = format!("{{\"properties\":{properties},{body}}}");
     for raw in [redelivered, first] {
         rig.test.connect().lpush::<_, _, ()>(&list, &raw).unwrap();
         let fetched = rig.fetch().unwrap();
         assert_eq!(fetched.raw, raw.as_bytes());
-        assert!(raw.contains(&format!("\"delivery_tag\":\"{}\"", fetched.tag)));
+        assert!(raw.contains(&format!("\"delivery_tag\": \"{}\"", fetched.tag)));
         let held: String = rig.test.connect().hget(rig.broker().keys().unacked(), &fetched.tag).unwrap();
         assert_eq!(held, format!("[{raw}, \"\", \"celery\"]"));
         assert_eq!(rig.broker().leave(&rig.worker).unwrap(), 1);

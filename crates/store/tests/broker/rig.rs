@@ -83,7 +83,7 @@ impl Rig {
 
 pub(crate) fn ending(fetched: &Fetched, task: &TaskId, outcome: &Outcome) -> Finish {
     let document = Some(outcome.document(task, SystemClock.now()));
-    Finish { tag: fetched.tag.clone(), task: task.clone(), document, publish: Vec::new() }
+    Finish { tag: fetched.tag.clone(), task: task.clone(), document, publish: Vec::new(), keep: Vec::new() }
 }
 
 pub(crate) fn burial(fetched: &Fetched) -> Burial {

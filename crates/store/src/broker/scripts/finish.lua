@@ -2,7 +2,9 @@
 -- half way is not taken back. Does nothing for a message that the worker does not hold.
 -- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body
 -- ARGV: worker id, seconds that a result is kept, then of each flight: delivery tag, key of the result, document or '', how
--- many messages are to be sent, then of each of these: list, message, '' or: delivery tag, message, seconds until it is due
+-- many things are to be sent or kept, then of each of these: list, message, '' or: delivery tag, message, seconds until it
+-- is due, or: key of another result, document, 'result', or: key of a group, size of its chord and saved structure with a
+-- space between, 'begin', or: key of a group, '', 'end'
 -- RETURNS: of each flight 1, or 0 when the message was not held, or why it could not be ended
 
 local keys, delayed, delayed_body = flight(), KEYS[5], KEYS[6]
@@ -25,13 +27,33 @@ local function store(key, document)
   call('PUBLISH', key, document)
 end
 
+-- Celery remembers for so long that a chord is done, for a header task that comes again.
+local DONE = 300
+
+local keep = {
+  result = store,
+  begin = function(group, chord)
+    local size, structure = string.match(chord, '^(%d+) (.*)$')
+    call('DEL', group .. '.c')
+    call('SET', group .. '.s', size, 'EX', kept)
+    if structure ~= '' then call('SET', group, structure, 'EX', kept) end
+  end,
+  ['end'] = function(group)
+    call('DEL', group .. '.j', group .. '.t', group .. '.s', group .. '.d')
+    call('SET', group .. '.c', 'done', 'EX', DONE)
+  end,
+}
+
 local function send(first, count)
   for i = first, first + 3 * (count - 1), 3 do
-    if ARGV[i + 2] == '' then
-      call('LPUSH', ARGV[i], ARGV[i + 1])
+    local what, value, how = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+    if how == '' then
+      call('LPUSH', what, value)
+    elseif keep[how] then
+      keep[how](what, value)
     else
-      call('HSET', delayed_body, ARGV[i], ARGV[i + 1])
-      call('ZADD', delayed, now() + tonumber(ARGV[i + 2]), ARGV[i])
+      call('HSET', delayed_body, what, value)
+      call('ZADD', delayed, now() + tonumber(how), what)
     end
   end
 end

@@ -1,0 +1,64 @@
+//! A Python producer with our worker, and our producers with a Python worker.
+
+use logmon_store::testing::process::{eventually, program};
+use serde_json::json;
+
+use crate::common::{System, WORKER};
+
+const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
+const NOOP: &str = "log_monitor_system.apps.core.tasks.noop";
+
+#[test]
+fn a_python_producer_gets_its_results() {
+    let system = System::new();
+    let _worker = system.work(&[]);
+    let mut shop = system.shop();
+    let mut value = |args: &serde_json::Value, options: serde_json::Value| {
+        let id = shop.ask("send", &json!([args, options]));
+        shop.ask("get", &json!([id]))
+    };
+    let big = json!({"n": [1, -1.5, "支付 🚨", null, true], "k": {"__type__": "bytes", "__value__": "ab"}});
+    assert_eq!(value(&json!([1]), json!({})), json!({"value": 1}));
+    assert_eq!(value(&json!([big["n"]]), json!({"compression": "zlib"})), json!({"value": big["n"]}));
+    assert_eq!(value(&json!([3]), json!({"priority": 9, "countdown": 0.2, "expires": 60})), json!({"value": 3}));
+    assert_eq!(value(&json!([]), json!({"kwargs": {"value": 4}, "headers": {"x-tenant": "t"}})), json!({"value": 4}));
+    let expired = value(&json!([5]), json!({"expires": -1}));
+    assert_eq!(expired["error"], "TaskRevokedError: expired");
+    let wrong = value(&json!([1, 2]), json!({}));
+    assert!(wrong["error"].as_str().unwrap().starts_with("TypeError: "), "{wrong}");
+
+    // Its result is not kept; one that is sent behind it is there when it has run.
+    let ignored = shop.ask("send", &json!([[6], {"ignore_result": true}]));
+    let id = shop.ask("send", &json!([[7], {}]));
+    assert_eq!(shop.ask("get", &json!([id])), json!({"value": 7}));
+    assert_eq!(shop.ask("state", &json!([ignored])), "PENDING");
+}
+
+#[test]
+fn a_task_that_fails_for_now_is_seen_to_be_tried_again() {
+    let system = System::new();
+    let _worker = system.work(&[]);
+    let mut shop = system.shop();
+    system.database.execute("RENAME TABLE core_logcount TO away");
+    let id = shop.ask("send_named", &json!([CHECK, {}]));
+    eventually("a retry", || (shop.ask("state", &json!([id])) == "RETRY").then_some(()));
+    let meta = shop.ask("meta", &json!([id]));
+    assert_eq!((&meta["traceback"], &meta["children"]), (&json!(null), &json!([[[id, null], null]])));
+    system.database.execute("RENAME TABLE away TO core_logcount");
+    assert_eq!(shop.ask("get", &json!([id])), json!({"value": 0}));
+}
+
+#[test]
+fn our_commands_and_schedule_reach_a_python_worker() {
+    let system = System::new();
+    let worker = system.celery_works("celery");
+    let api = program(WORKER, "logmon-api");
+    let call = |arguments: &[&str]| system.start(&api, arguments, &[]).wait().code();
+    assert_eq!(call(&["call", NOOP, "--args", "[\"hi\"]", "--wait", "60"]), Some(0));
+    assert_eq!(call(&["call", NOOP, "--kwargs", "{\"value\": [1, \"支付\"]}", "--wait", "60"]), Some(0));
+    assert_eq!(call(&["call", NOOP, "--wait", "60"]), Some(1), "Python's own TypeError");
+    let _beat = system.start(&program(WORKER, "logmon-beat"), &[], &[("CHECK_INTERVAL", "1s")]);
+    let mut shop = system.shop();
+    eventually("the schedule's task", || (shop.ask("checks", &json!([])) != 0).then_some(()));
+    assert!(worker.said().contains("succeeded"), "{}", worker.said());
+}

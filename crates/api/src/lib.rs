@@ -23,6 +23,7 @@ use clap::{Parser, Subcommand};
 use commands::app::App;
 use commands::call::Call;
 use commands::migrate::Migrate;
+use commands::revoke::Revoke;
 use commands::serve::Serve;
 use commands::verify::Verify;
 
@@ -46,6 +47,8 @@ enum Command {
     App(App),
     /// Put a task on its queue, as `celery call` does
     Call(Call),
+    /// Withdraw tasks, as `celery control revoke` does
+    Revoke(Revoke),
 }
 
 /// Runs the program and says with which status it ends.
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Verify(verify) => verify.run(),
         Command::App(app) => app.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => call.run(),
+        Command::Revoke(revoke) => revoke.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

@@ -6,6 +6,7 @@ use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, Fetched, WorkerId};
 
 use crate::board::{Board, Next};
+use crate::revokes::Revokes;
 
 /// The pause after the first look at empty queues; it doubles up to [`IDLE_MAX`]. A script cannot block, so the
 /// queues are asked.
@@ -25,6 +26,8 @@ pub struct Fetcher {
     pub queues: Vec<String>,
     /// For whom.
     pub board: Board,
+    /// What is not to be run.
+    pub revokes: Revokes,
     /// Until when.
     pub stop: Stop,
 }
@@ -52,6 +55,12 @@ impl Fetcher {
         if look.fetched.is_empty() {
             self.stop.wait(Urgency::Finish, idle);
             return (idle * 2).min(IDLE_MAX);
+        }
+        let at = look.fetched.first().map(|first| first.at).unwrap_or_default();
+        let learn = || self.revokes.learn(&self.broker, look.newest_revoke, at);
+        if learn().ok().or_else(|| self.stop.wait_for("Redis", learn)).is_none() {
+            self.put_back(&look.fetched);
+            return idle;
         }
         self.board.put(look.fetched);
         IDLE_MIN

@@ -2,7 +2,7 @@
 //!
 //! One loop a file: the [`fetcher`] takes messages into flight, the [`runner`] of each slot runs them, the [`reporter`]
 //! tells Redis what became of them, and the [`board`] is where the three meet; the [`heartbeat`] says that this worker is
-//! alive; the [`reaper`] brings back what dead workers held and what has become due. [`registry`] lists the handlers,
+//! alive; the [`reaper`] brings back what dead workers held and what has become due; [`revokes`] is what is not to be run. [`registry`] lists the handlers,
 //! [`events`] is who else is told.
 
 pub mod board;
@@ -15,6 +15,7 @@ pub mod reaper;
 pub mod registry;
 pub mod report;
 pub mod reporter;
+pub mod revokes;
 pub mod runner;
 
 use std::num::NonZeroU32;
@@ -37,6 +38,7 @@ use context::Context;
 use events::{Events, Silent};
 use fetcher::Fetcher;
 use reporter::Reporter;
+use revokes::Revokes;
 use runner::Runner;
 
 /// LogMon's worker: runs the tasks of the queues
@@ -108,7 +110,8 @@ impl Cli {
         log::info!(worker = worker.0.as_str(), concurrency = slots; "serving {}", queues.join(", "));
         let board = Board::new(slots, self.worker.prefetch.into());
         let events: Arc<dyn Events> = Arc::new(Silent);
-        let runner = Runner::new(board.clone(), context, Arc::clone(&events), stop.clone());
+        let revokes = Revokes::default();
+        let runner = Runner::new(board.clone(), context, Arc::clone(&events), revokes.clone(), stop.clone());
         let threads: Vec<_> = (0..slots)
             .map(|_| {
                 let runner = runner.clone();
@@ -120,6 +123,7 @@ impl Cli {
             worker: worker.clone(),
             queues: queues.clone(),
             board: board.clone(),
+            revokes,
             stop: stop.clone(),
         };
         let reporter = Reporter {

@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::events::{Event, Events};
 use crate::registry::{self, Failure};
 use crate::report::{Report, Run};
+use crate::revokes::Revokes;
 
 /// How long a task waits that came while the database took nothing.
 const PUT_BACK: Duration = Duration::from_secs(1);
@@ -25,6 +26,7 @@ pub struct Runner {
     board: Board,
     context: Context,
     events: Arc<dyn Events>,
+    revokes: Revokes,
     stop: Stop,
 }
 
@@ -40,8 +42,8 @@ enum Verdict {
 
 impl Runner {
     /// A slot.
-    pub fn new(board: Board, context: Context, events: Arc<dyn Events>, stop: Stop) -> Self {
-        Self { board, context, events, stop }
+    pub fn new(board: Board, context: Context, events: Arc<dyn Events>, revokes: Revokes, stop: Stop) -> Self {
+        Self { board, context, events, revokes, stop }
     }
 
     /// Works until it is told to stop.
@@ -66,14 +68,15 @@ impl Runner {
             Err(malformed) => return self.bury(fetched, malformed.to_string()),
         };
         // By the clock of Redis, which also says when the message comes back.
-        if let Some(eta) = message.eta.filter(|eta| *eta > fetched.at) {
+        let now = fetched.now();
+        let withdrawn = self.withdrawn(&message, now);
+        if let Some(eta) = message.eta.filter(|eta| withdrawn.is_none() && *eta > now) {
             return Report::Delay { tag: fetched.tag, due: Due::At(eta) };
         }
         self.events.tell(&message, Event::Received);
-        let verdict = if message.expires.is_some_and(|expires| expires <= fetched.at) {
-            Verdict::Done(Outcome::Revoked(Exception::expired()))
-        } else {
-            self.run_task(&message)
+        let verdict = match withdrawn {
+            Some(why) => Verdict::Done(Outcome::Revoked(why)),
+            None => self.run_task(&message),
         };
         let (outcome, pause) = match verdict {
             Verdict::Done(outcome) => (outcome, None),
@@ -92,6 +95,14 @@ impl Runner {
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
         run.add(sequel, run.message.result, now);
         Report::Ended(Box::new(run))
+    }
+
+    /// Why a task is not to be run, if it is not.
+    fn withdrawn(&self, message: &TaskMessage, now: DateTime<Utc>) -> Option<Exception> {
+        if message.expires.is_some_and(|expires| expires <= now) {
+            return Some(Exception::expired());
+        }
+        self.revokes.has(message).then(Exception::revoked)
     }
 
     fn bury(&self, fetched: Fetched, reason: String) -> Report {

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod call;
 pub mod migrate;
+pub mod revoke;
 pub mod serve;
 pub mod verify;
 

@@ -1,12 +1,19 @@
-//! `/api/tasks/{id}/`: what became of a task.
+//! `/api/tasks/{id}/`: what became of a task, and its withdrawal.
 
+use std::slice;
+
+use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse, Responder};
 use logmon_core::celery::{NewTask, TaskId};
+use logmon_core::clock::{Clock as _, SystemClock};
+use logmon_core::field::FieldErrors;
+use logmon_store::broker::Running;
 use serde::Serialize;
 
 use crate::error::ApiError;
+use crate::query::Query;
 use crate::state::State;
 
 /// A task that was queued.
@@ -19,6 +26,35 @@ struct Accepted {
 pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
     let id = TaskId(id.into_inner());
     Ok(Json(state.broker(move |broker| broker.result(&id)).await?))
+}
+
+/// Withdraws a task: one that has not started will not be run.
+///
+/// With `terminate=true` the workers are asked to end one that runs. 202 with its document; 200 for a task that has come to
+/// its end before, which is left as it is.
+pub async fn revoke(id: Path<String>, request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    let running = match Query::parse(request.query_string()).last("terminate") {
+        Some("true") => Running::Terminate,
+        Some("false" | "") | None => Running::GoesOn,
+        Some(_) => {
+            let mut errors = FieldErrors::default();
+            errors.take::<()>("terminate", Err(vec!["\"true\" or \"false\" is expected.".to_owned()]));
+            return Err(ApiError::from(errors));
+        }
+    };
+    let id = TaskId(id.into_inner());
+    let now = SystemClock.now();
+    let (status, result) = state
+        .broker(move |broker| {
+            let result = broker.result(&id)?;
+            if result.status.is_final() {
+                return Ok((StatusCode::OK, result));
+            }
+            broker.withdraw(slice::from_ref(&id), running, now)?;
+            Ok((StatusCode::ACCEPTED, broker.result(&id)?))
+        })
+        .await?;
+    Ok(HttpResponse::build(status).json(result))
 }
 
 /// Queues a task: 202, its id, and where its result will be.

@@ -28,7 +28,7 @@ fn api(config: &mut ServiceConfig) {
         Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
         Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
         Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
-        Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show),
+        Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show).delete(tasks::revoke),
     ] {
         endpoint.register(config);
     }

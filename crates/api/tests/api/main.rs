@@ -7,4 +7,5 @@ mod common;
 mod drf;
 mod ingest;
 mod producers;
+mod revoke;
 mod story;

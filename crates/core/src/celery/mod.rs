@@ -19,6 +19,7 @@ mod node;
 mod options;
 mod priority;
 mod result;
+mod revoked;
 mod sequel;
 mod signature;
 
@@ -31,6 +32,7 @@ pub use new_task::{NewTask, Place};
 pub use node::NodeName;
 pub use priority::Priority;
 pub use result::{Exception, Outcome, ResultDocument, ResultNode, Status, TaskResult, decode as decode_result};
+pub use revoked::Revoked;
 pub use sequel::{ChordPart, FailedTask, Sequel};
 
 use serde::{Deserialize, Serialize};

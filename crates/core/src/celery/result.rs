@@ -32,6 +32,13 @@ pub enum Status {
     Custom(String),
 }
 
+impl Status {
+    /// Whether the task has come to its end.
+    pub fn is_final(&self) -> bool {
+        [Self::Success, Self::Failure, Self::Revoked].contains(self)
+    }
+}
+
 /// Why a task did not succeed: Celery's clients raise it as an exception again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Exception {

@@ -49,6 +49,15 @@ impl Broker {
         self.with(|conn| call.invoke(conn))
     }
 
+    /// Sends a request to all workers that wants no reply.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn tell(&self, request: &Request, clock: &LamportClock) -> Result<(), BrokerError> {
+        let Ok(message) = request.encode(clock, 0.0) else { return Ok(()) };
+        self.with(|conn| conn.publish(self.keys.control(), message))
+    }
+
     /// Sends a request to all workers and waits for their replies, for as many as there are listeners, and at most
     /// for `patience`, which must be shorter than a second. The replies, by the workers' names.
     ///

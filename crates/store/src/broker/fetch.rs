@@ -1,5 +1,7 @@
 //! Taking the next messages into flight.
 
+use std::time::Instant;
+
 use chrono::{DateTime, Utc};
 use logmon_core::celery::Priority;
 use redis::{FromRedisValue as _, Value, from_redis_value};
@@ -24,6 +26,8 @@ pub struct Fetched {
     pub deliveries: u32,
     /// When that was, by the clock of Redis: the one clock that all workers share.
     pub at: DateTime<Utc>,
+    /// The same moment by the clock of this process.
+    pub since: Instant,
 }
 
 /// What a look at the queues gave.
@@ -33,6 +37,15 @@ pub struct Look {
     pub fetched: Vec<Fetched>,
     /// How many were no messages at all: they are dead letters now.
     pub buried: u64,
+    /// Until when the newest of the [`Broker::revokes`] is remembered: it changes with each; 0 when nothing was fetched.
+    pub newest_revoke: f64,
+}
+
+impl Fetched {
+    /// The time now, by the clock of Redis.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.at + self.since.elapsed()
+    }
 }
 
 impl Broker {
@@ -45,7 +58,7 @@ impl Broker {
         let keys = &self.keys;
         let mut call = FETCH.prepare_invoke();
         self.flight(&mut call);
-        call.key(keys.dead()).key(keys.workers()).key(keys.paused());
+        call.key(keys.dead()).key(keys.workers()).key(keys.paused()).key(keys.revoked());
         for priority in Priority::STEPS {
             for queue in queues {
                 call.key(keys.queue(queue, priority));
@@ -61,16 +74,18 @@ impl Broker {
 }
 
 fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
+    let since = Instant::now();
     let mut values = answer.into_iter();
     let mut next = || values.next().unwrap_or(Value::Nil);
     let at = DateTime::from_timestamp_millis(millis(from_redis_value(next())?)).unwrap_or_default();
     let buried = from_redis_value(next())?;
+    let newest_revoke = from_redis_value(next())?;
     let mut fetched = Vec::new();
     while let Some(raw) = Option::<Vec<u8>>::from_redis_value(next())? {
         let (tag, before): (String, u32) = (from_redis_value(next())?, from_redis_value(next())?);
-        fetched.push(Fetched { raw, tag, deliveries: before + 1, at });
+        fetched.push(Fetched { raw, tag, deliveries: before + 1, at, since });
     }
-    Ok(Look { fetched, buried })
+    Ok(Look { fetched, buried, newest_revoke })
 }
 
 #[expect(clippy::as_conversions, reason = "a time of this age of the world fits")]

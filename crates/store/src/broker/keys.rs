@@ -125,6 +125,11 @@ impl Keys {
         self.key("rq:dead")
     }
 
+    /// Sorted set: what is withdrawn (a task's id, or a stamp), by the time until which that is remembered, in seconds.
+    pub fn revoked(&self) -> String {
+        self.key("rq:revoked")
+    }
+
     /// Sorted set: delivery tag by the time at which the message is due, in seconds.
     pub fn delayed(&self) -> String {
         self.key("rq:delayed")

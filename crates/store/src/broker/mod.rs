@@ -18,6 +18,7 @@ mod nodes;
 mod pause;
 mod reap;
 mod results;
+mod revokes;
 mod scripts;
 mod slots;
 
@@ -28,6 +29,7 @@ pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use finish::{Burial, Finish, Held, Keep, Publish};
 pub use keys::{Keys, WorkerId};
+pub use revokes::{REVOKES_MAX, Revoke, Running};
 pub use slots::Dispatch;
 
 use std::collections::HashSet;

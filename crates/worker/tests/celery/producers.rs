@@ -62,3 +62,15 @@ fn our_commands_and_schedule_reach_a_python_worker() {
     eventually("the schedule's task", || (shop.ask("checks", &json!([])) != 0).then_some(()));
     assert!(worker.said().contains("succeeded"), "{}", worker.said());
 }
+
+#[test]
+fn what_we_withdraw_is_withdrawn_for_python() {
+    let system = System::new();
+    let theirs = system.celery_works("celery");
+    let mut shop = system.shop();
+    let id = shop.ask("send", &json!([[1], {"countdown": 3_600}]));
+    let revoke = ["revoke", id.as_str().unwrap()];
+    assert_eq!(system.start(&program(WORKER, "logmon-api"), &revoke, &[]).wait().code(), Some(0));
+    assert_eq!(shop.ask("get", &json!([id]))["error"], "TaskRevokedError: revoked");
+    theirs.wait_for_line("flagged as revoked");
+}

@@ -1,11 +1,11 @@
 -- Takes the next messages into flight.
--- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, then the lists: those of all queues for the
+-- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, revoked, then the lists: those of all queues for the
 -- first priority, those for the second...
 -- ARGV: worker id, how many at most, after how many bytes no more are taken, then the queues
--- RETURNS: {seconds since the epoch, how many became dead letters, then of each: message, delivery tag, how often it was
+-- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each: message, delivery tag, how often it was
 -- fetched before without an end}
 
-local LISTS = 8
+local LISTS = 9
 local keys, worker, dead, call = flight(), ARGV[1], KEYS[5], redis.call
 local wanted, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local queues = #ARGV - 3
@@ -13,7 +13,7 @@ local paused = call('SMISMEMBER', KEYS[7], unpack(ARGV, 4))
 local time = now()
 -- Whole seconds are stored and compared at a third of the cost; late rather than early.
 local score = math.ceil(time)
-local buried, answer = 0, { tostring(time), 0 }
+local buried, answer = 0, { tostring(time), 0, '0' }
 
 local function bury_unheld(raw, reason)
   bury(dead, raw, reason, 0)
@@ -67,7 +67,10 @@ for i = LISTS, #KEYS do
     end
   end
 end
--- With the first message that it holds, so that it is found whenever it dies.
-if #answer > 2 then call('SADD', KEYS[6], worker) end
+if #answer > 3 then
+  -- With the first message that it holds, so that it is found whenever it dies.
+  call('SADD', KEYS[6], worker)
+  answer[3] = call('ZREVRANGE', KEYS[8], 0, 0, 'WITHSCORES')[2] or '0'
+end
 answer[2] = buried
 return answer

@@ -5,6 +5,7 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 
+use logmon_core::celery::Priority;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{BrokerSettings, DatabaseSettings};
 use std::num::NonZeroU32;
@@ -167,6 +168,26 @@ impl TestBroker {
         let (held, indexed) = counts.unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(held, indexed);
         held
+    }
+
+    /// Puts anything at all on a queue.
+    pub fn push(&self, queue: &str, raw: &[u8]) {
+        let pushed: redis::RedisResult<()> =
+            self.connect().lpush(self.broker.keys().queue(queue, Priority::default()), raw);
+        pushed.unwrap_or_else(|e| panic!("{e}"));
+    }
+
+    /// The dead letters, the newest first: what each was, and why it is one.
+    pub fn dead_letters(&self) -> Vec<(String, String)> {
+        let letters: redis::RedisResult<Vec<Vec<u8>>> = self.connect().lrange(self.broker.keys().dead(), 0, -1);
+        let letters = letters.unwrap_or_else(|e| panic!("{e}"));
+        let part = |letter: &serde_json::Value, name: &str| letter[name].as_str().unwrap_or_default().to_owned();
+        let read = |bytes: Vec<u8>| {
+            let letter: serde_json::Value =
+                serde_json::from_str(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|e| panic!("{e}"));
+            (part(&letter, "raw"), part(&letter, "reason"))
+        };
+        letters.into_iter().map(read).collect()
     }
 
     /// A connection that knows nothing of the prefix.

@@ -4,4 +4,5 @@
 
 mod canvas;
 mod common;
+mod malformed;
 mod producers;

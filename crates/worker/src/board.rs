@@ -67,6 +67,21 @@ impl Board {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many slots there are.
+    pub fn slots(&self) -> usize {
+        self.0.slots
+    }
+
+    /// How many messages may be fetched ahead for each slot.
+    pub fn prefetch(&self) -> usize {
+        self.0.prefetch
+    }
+
+    /// What waits for a slot.
+    pub fn ready(&self) -> Vec<Vec<u8>> {
+        self.state().ready.iter().map(|fetched| fetched.raw.clone()).collect()
+    }
+
     /// No slot takes anything more.
     pub fn close(&self) {
         self.state().closed = true;

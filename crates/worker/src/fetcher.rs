@@ -6,6 +6,7 @@ use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, Fetched, WorkerId};
 
 use crate::board::{Board, Next};
+use crate::queues::Queues;
 use crate::revokes::Revokes;
 
 /// The pause after the first look at empty queues; it doubles up to [`IDLE_MAX`]. A script cannot block, so the
@@ -23,7 +24,7 @@ pub struct Fetcher {
     /// On whose behalf.
     pub worker: WorkerId,
     /// From where.
-    pub queues: Vec<String>,
+    pub queues: Queues,
     /// For whom.
     pub board: Board,
     /// What is not to be run.
@@ -47,7 +48,7 @@ impl Fetcher {
 
     // Gives the pause after the next look that finds nothing.
     fn fetch(&self, count: usize, idle: Duration) -> Duration {
-        let ask = || self.broker.fetch(&self.queues, &self.worker, count);
+        let ask = || self.broker.fetch(&self.queues.now(), &self.worker, count);
         let Some(look) = ask().ok().or_else(|| self.stop.wait_for("Redis", ask)) else { return idle };
         if look.buried > 0 {
             log::error!(count = look.buried; "dead letters: no messages at all");

@@ -2,21 +2,28 @@
 //!
 //! One loop a file: the [`fetcher`] takes messages into flight, the [`runner`] of each slot runs them, the [`reporter`]
 //! tells Redis what became of them, and the [`board`] is where the three meet; the [`heartbeat`] says that this worker is
-//! alive; the [`reaper`] brings back what dead workers held and what has become due; [`revokes`] is what is not to be run. [`registry`] lists the handlers,
-//! [`events`] is who else is told.
+//! alive; the [`reaper`] brings back what dead workers held and what has become due; [`revokes`] is what is not to be
+//! run. [`registry`] lists the handlers, [`events`] tells who listens, [`control`] answers who asks, and [`presence`] is how
+//! both know the worker.
 
 pub mod board;
 pub mod context;
+pub mod control;
 pub mod events;
 pub mod fetcher;
 pub mod handlers;
 pub mod heartbeat;
+pub mod limits;
+pub mod machine;
+pub mod presence;
+pub mod queues;
 pub mod reaper;
 pub mod registry;
 pub mod report;
 pub mod reporter;
 pub mod revokes;
 pub mod runner;
+pub mod running;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -24,22 +31,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use logmon_core::clock::{Clock, SystemClock};
+use logmon_core::celery::NodeName;
+use logmon_core::clock::SystemClock;
 use logmon_core::config::{
-    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, StorageSettings, WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, RemoteSettings, Setting, StorageSettings,
+    WorkerSettings, ZoneSettings,
 };
 use logmon_core::stop::{Stop, Urgency};
-use logmon_store::broker::{Broker, WorkerId};
+use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 
 use board::Board;
 use context::Context;
-use events::{Events, Silent};
+use events::Events;
 use fetcher::Fetcher;
+use limits::Limits;
+use presence::Open;
+use queues::Queues;
 use reporter::Reporter;
 use revokes::Revokes;
 use runner::Runner;
+use running::Running;
 
 /// LogMon's worker: runs the tasks of the queues
 #[derive(Debug, Parser)]
@@ -58,14 +71,16 @@ struct Cli {
     #[command(flatten)]
     check: CheckSettings,
     #[command(flatten)]
+    remote: RemoteSettings,
+    #[command(flatten)]
     log: LogSettings,
 }
 
 /// Runs the program and says with which status it ends.
 pub fn run() -> ExitCode {
-    let cli: Cli = logmon_core::config::parse();
+    let (cli, settings): (Cli, Vec<Setting>) = logmon_core::config::parse_with_table();
     cli.log.install();
-    match cli.work() {
+    match cli.work(settings) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -81,78 +96,102 @@ const REDIS_CONNECTIONS: u32 = 5;
 const OTHER_CONNECTIONS: usize = 1;
 
 impl Cli {
-    fn work(&self) -> anyhow::Result<()> {
+    fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
         let slots = self.worker.concurrency.get();
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
+        let database = self.database(slots)?;
+        let context = self.context(&database);
+        let worker = WorkerId::of_this_process();
+        let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
+        let beating = heartbeat::start(broker.clone(), worker.clone(), self.worker.worker_timeout);
+        let open = Open {
+            table: table.into(),
+            queues: Queues::new(&self.worker.queues),
+            board: Board::new(slots, self.worker.prefetch.into()),
+            running: Running::default(),
+            limits: Limits::default(),
+            revokes: Revokes::default(),
+            stop: stop.clone(),
+        };
+        let publisher = presence::announce(&name, &self.broker, &self.remote, open.clone())?;
+        if stop.wait_for("the database", || database.get().map(drop)).is_some() {
+            log::info!(worker = name.as_str(), concurrency = slots; "serving {}", open.queues.now().join(", "));
+            let events: Arc<dyn Events> = Arc::new(publisher.clone());
+            let runner = Runner::new(context, Arc::clone(&events), &open);
+            let reporter = Reporter {
+                broker: broker.clone(),
+                worker: worker.clone(),
+                board: open.board.clone(),
+                events,
+                clock: Arc::new(SystemClock),
+                stop: stop.clone(),
+            };
+            let Open { queues, board, revokes, .. } = open;
+            let fetcher = Fetcher { broker: broker.clone(), worker: worker.clone(), queues, board, revokes, stop };
+            self.serve(slots, &runner, fetcher, reporter);
+        }
+        beating.stop();
+        publisher.end();
+        leave(&broker, &worker);
+        Ok(())
+    }
+
+    // A slot without a connection would only put its tasks back.
+    fn database(&self, slots: usize) -> anyhow::Result<Database> {
         let connections = u32::try_from(slots + OTHER_CONNECTIONS)?;
         let mut settings = self.database.clone();
         settings.database_connections = settings.database_connections.max(NonZeroU32::try_from(connections)?);
-        let database = Database::new(&settings);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let context = Context {
+        Ok(Database::new(&settings))
+    }
+
+    fn context(&self, database: &Database) -> Context {
+        Context {
             database: database.clone(),
             writer: Writer::start(&self.database),
-            clock: Arc::clone(&clock),
+            clock: Arc::new(SystemClock),
             rule: self.check.rule(),
             retention: self.storage.retention,
             zone: self.zone.time_zone,
-        };
-        let (queues, timeout) = (&self.worker.queues, self.worker.worker_timeout);
-        let worker = WorkerId::of_this_process();
-        let ready = stop
-            .wait_for("Redis", || broker.declare(queues).and_then(|()| broker.renew(&worker, timeout)))
-            .and_then(|_| stop.wait_for("the database", || database.get().map(drop)));
-        if ready.is_none() {
-            leave(&broker, &worker);
-            return Ok(());
         }
-        log::info!(worker = worker.0.as_str(), concurrency = slots; "serving {}", queues.join(", "));
-        let board = Board::new(slots, self.worker.prefetch.into());
-        let events: Arc<dyn Events> = Arc::new(Silent);
-        let revokes = Revokes::default();
-        let runner = Runner::new(board.clone(), context, Arc::clone(&events), revokes.clone(), stop.clone());
-        let threads: Vec<_> = (0..slots)
+    }
+
+    /// Puts this worker on the list of the living, and gives the name that it has there.
+    fn enter(&self, broker: &Broker, worker: &WorkerId) -> Result<NodeName, BrokerError> {
+        broker.declare(&self.worker.queues)?;
+        broker.renew(worker, self.worker.worker_timeout)?;
+        let wanted = NodeName::from_format(&self.remote.hostname, &hostname());
+        let name = broker.claim(worker, &wanted)?;
+        if name != wanted {
+            log::warn!("another worker is called {wanted}, so this one is {name}: --hostname gives each its own name");
+        }
+        Ok(name)
+    }
+
+    /// Runs tasks until the process is told to end, and those that run then to their end, within the grace.
+    fn serve(&self, slots: usize, runner: &Runner, fetcher: Fetcher, reporter: Reporter) {
+        let (board, stop, broker) = (fetcher.board.clone(), fetcher.stop.clone(), fetcher.broker.clone());
+        let slots: Vec<_> = (0..slots)
             .map(|_| {
                 let runner = runner.clone();
                 std::thread::spawn(move || runner.run())
             })
             .collect();
-        let fetcher = Fetcher {
-            broker: broker.clone(),
-            worker: worker.clone(),
-            queues: queues.clone(),
-            board: board.clone(),
-            revokes,
-            stop: stop.clone(),
-        };
-        let reporter = Reporter {
-            broker: broker.clone(),
-            worker: worker.clone(),
-            board: board.clone(),
-            events,
-            clock: Arc::clone(&clock),
-            stop: stop.clone(),
-        };
         let fetching = std::thread::spawn(move || fetcher.run());
         let reporting = std::thread::spawn(move || reporter.run());
-        let beating = heartbeat::start(broker.clone(), worker.clone(), timeout);
-        let reaping = reaper::start(broker.clone(), timeout, stop.clone());
+        let reaping = reaper::start(broker, self.worker.worker_timeout, stop.clone());
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }
         board.close();
-        drain(&stop, &threads, self.worker.grace);
+        drain(&stop, &slots, self.worker.grace);
         board.complete();
         for thread in [fetching, reporting] {
             if thread.join().is_err() {
                 log::error!("a loop of this worker panicked");
             }
         }
-        beating.stop();
         reaping.stop();
-        leave(&broker, &worker);
-        Ok(())
     }
 }
 

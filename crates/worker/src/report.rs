@@ -1,5 +1,6 @@
 //! What a slot says of a message that it took.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +18,11 @@ pub enum Report {
         /// When it is.
         due: Due,
     },
+    /// It goes back to its queue for a moment, for the database takes nothing.
+    PutBack {
+        /// The name under which it is in flight.
+        tag: String,
+    },
     /// It cannot be run.
     Bury(Burial),
 }
@@ -24,7 +30,7 @@ pub enum Report {
 /// A run that has ended.
 pub struct Run {
     /// What was run.
-    pub message: TaskMessage,
+    pub message: Arc<TaskMessage>,
     /// What it came to.
     pub outcome: Outcome,
     /// How long that took.

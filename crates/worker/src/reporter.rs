@@ -6,7 +6,7 @@ use std::time::Duration;
 use logmon_core::celery::{Exception, Outcome, ResultPolicy, TaskMessage};
 use logmon_core::clock::Clock;
 use logmon_core::stop::Stop;
-use logmon_store::broker::{Broker, BrokerError, Burial, Counted, Finish, Held, Keep, WorkerId};
+use logmon_store::broker::{Broker, BrokerError, Burial, Counted, Due, Finish, Held, Keep, WorkerId};
 
 use crate::board::Board;
 use crate::events::{Event, Events};
@@ -14,6 +14,9 @@ use crate::report::{Report, Run};
 
 /// How many flights are ended in one call: a bound on how long Redis does nothing else.
 const AT_ONCE: usize = 100;
+
+/// How long a task waits that came while the database took nothing.
+const PUT_BACK: Duration = Duration::from_secs(1);
 
 /// What reports for this worker.
 pub struct Reporter {
@@ -44,6 +47,8 @@ impl Reporter {
                 match report {
                     Report::Ended(run) => runs.push(*run),
                     Report::Delay { tag, due } => self.report(|| self.broker.delay(&self.worker, &tag, due)),
+                    // With a pause, for a database may answer and yet take no writes.
+                    Report::PutBack { tag } => self.report(|| self.broker.delay(&self.worker, &tag, Due::In(PUT_BACK))),
                     Report::Bury(burial) => self.bury(&burial),
                 }
             }

@@ -6,28 +6,22 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{Exception, Outcome, ResultDocument, ResultNode, ResultPolicy, TaskMessage};
-use logmon_core::stop::Stop;
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, MAX_DELIVERIES, Publish};
 
-use crate::board::Board;
 use crate::context::Context;
 use crate::events::{Event, Events};
+use crate::presence::Open;
 use crate::registry::{self, Failure};
 use crate::report::{Report, Run};
-use crate::revokes::Revokes;
-
-/// How long a task waits that came while the database took nothing.
-const PUT_BACK: Duration = Duration::from_secs(1);
+use crate::running::Active;
 
 /// A slot of this worker. Clones are further slots.
 #[derive(Clone)]
 pub struct Runner {
-    board: Board,
     context: Context,
     events: Arc<dyn Events>,
-    revokes: Revokes,
-    stop: Stop,
+    open: Open,
 }
 
 /// What is to be done with a message after its run.
@@ -42,19 +36,19 @@ enum Verdict {
 
 impl Runner {
     /// A slot.
-    pub fn new(board: Board, context: Context, events: Arc<dyn Events>, revokes: Revokes, stop: Stop) -> Self {
-        Self { board, context, events, revokes, stop }
+    pub fn new(context: Context, events: Arc<dyn Events>, open: &Open) -> Self {
+        Self { context, events, open: open.clone() }
     }
 
     /// Works until it is told to stop.
     pub fn run(&self) {
-        while let Some(fetched) = self.board.take() {
+        while let Some(fetched) = self.open.board.take() {
             let start = Instant::now();
             let report = self.process(fetched, start);
-            let put_back = matches!(report, Report::Delay { due: Due::In(_), .. });
-            self.board.report(report, start.elapsed());
+            let put_back = matches!(report, Report::PutBack { .. });
+            self.open.board.report(report, start.elapsed());
             if put_back {
-                self.stop.wait_for("the database", || self.context.database.get().map(drop));
+                self.open.stop.wait_for("the database", || self.context.database.get().map(drop));
             }
         }
     }
@@ -64,7 +58,7 @@ impl Runner {
             return self.bury(fetched, format!("fetched {MAX_DELIVERIES} times without an end"));
         }
         let message = match TaskMessage::decode(&fetched.raw) {
-            Ok(message) => message,
+            Ok(message) => Arc::new(message),
             Err(malformed) => return self.bury(fetched, malformed.to_string()),
         };
         // By the clock of Redis, which also says when the message comes back.
@@ -72,6 +66,10 @@ impl Runner {
         let withdrawn = self.withdrawn(&message, now);
         if let Some(eta) = message.eta.filter(|eta| withdrawn.is_none() && *eta > now) {
             return Report::Delay { tag: fetched.tag, due: Due::At(eta) };
+        }
+        let wait = || self.open.limits.wait(&message.task, &message.id, start);
+        if let Some(wait) = withdrawn.is_none().then(wait).flatten() {
+            return Report::Delay { tag: fetched.tag, due: Due::In(wait) };
         }
         self.events.tell(&message, Event::Received);
         let verdict = match withdrawn {
@@ -83,8 +81,7 @@ impl Runner {
             Verdict::Again(outcome, pause) => (outcome, Some(pause)),
             Verdict::PutBack(reason) => {
                 log::warn!(task = message.task.as_str(), task_id = message.id.as_str(); "put back: {reason}");
-                // With a pause, for a database may answer and yet take no writes.
-                return Report::Delay { tag: fetched.tag, due: Due::In(PUT_BACK) };
+                return Report::PutBack { tag: fetched.tag };
             }
         };
         let now = self.context.clock.now();
@@ -102,7 +99,7 @@ impl Runner {
         if message.expires.is_some_and(|expires| expires <= now) {
             return Some(Exception::expired());
         }
-        self.revokes.has(message).then(Exception::revoked)
+        self.open.revokes.has(message).then(Exception::revoked)
     }
 
     fn bury(&self, fetched: Fetched, reason: String) -> Report {
@@ -113,10 +110,12 @@ impl Runner {
         Report::Bury(Burial { tag: fetched.tag, reason, deliveries: fetched.deliveries, failure })
     }
 
-    fn run_task(&self, message: &TaskMessage) -> Verdict {
+    fn run_task(&self, message: &Arc<TaskMessage>) -> Verdict {
         let Some(handler) = registry::find(&message.task) else {
             return Verdict::Done(Outcome::Failure(Exception::not_registered(&message.task)));
         };
+        let active = Active { message: Arc::clone(message), since: self.context.clock.now() };
+        let _runs = self.open.running.begin(handler.name, active);
         self.events.tell(message, Event::Started);
         let run = || (handler.run)(&self.context, &message.arguments);
         match catch_unwind(AssertUnwindSafe(run))

@@ -3,15 +3,14 @@
 use std::process::Command;
 
 use logmon_store::testing::process::eventually;
+use logmon_store::testing::python::interpreter;
 use serde_json::json;
 
 use crate::common::System;
 
-#[expect(clippy::disallowed_methods, clippy::expect_used, reason = "says where the tests' Python is")]
 fn python(script: &str, arguments: &[&str]) -> String {
-    let python = std::env::var("TEST_PYTHON").expect("run the tests by scripts/test: it installs what they need");
     let path = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new(python).arg(path).args(arguments).output().unwrap();
+    let output = Command::new(interpreter()).arg(path).args(arguments).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}{err}");
     out.into_owned()

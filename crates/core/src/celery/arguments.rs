@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::python::{self, Entries};
@@ -112,11 +113,18 @@ impl Arguments {
         Some(self.kwargs.remove(at).1)
     }
 
+    /// The positional and the named arguments as values, for people: numbers beyond 64 bits are rounded.
+    pub fn to_values(&self) -> (Value, Value) {
+        let value = |raw: &RawValue| serde_json::from_str::<Value>(raw.get()).unwrap_or_default();
+        let kwargs: Map<String, Value> = self.kwargs.iter().map(|(name, raw)| (name.clone(), value(raw))).collect();
+        (self.args.iter().map(|raw| value(raw)).collect(), kwargs.into())
+    }
+
     pub(super) fn write_json(&self) -> (String, String) {
         let args: Vec<&str> = self.args.iter().map(|value| value.get()).collect();
         let mut kwargs = Vec::new();
         for (name, value) in &self.kwargs {
-            let name = serde_json::Value::String(name.clone());
+            let name = Value::String(name.clone());
             kwargs.push(format!("{name}:{}", value.get()));
         }
         (format!("[{}]", args.join(",")), format!("{{{}}}", kwargs.join(",")))

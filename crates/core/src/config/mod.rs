@@ -9,27 +9,36 @@ mod check;
 mod database;
 mod http;
 mod logger;
+mod remote;
 mod sample;
 mod storage;
+mod table;
 mod values;
 mod worker;
 mod zone;
 
-pub use broker::BrokerSettings;
+pub use broker::{BrokerAddress, BrokerSettings};
 pub use check::{CheckSettings, ScheduleSettings};
 pub use database::DatabaseSettings;
 pub use http::HttpSettings;
 pub use logger::{LogFormat, LogSettings};
+pub use remote::RemoteSettings;
 pub use storage::StorageSettings;
+pub use table::{Origin, Setting};
 pub use worker::WorkerSettings;
 pub use zone::ZoneSettings;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, Parser};
+use clap::{ArgMatches, CommandFactory, Parser};
 
 /// Reads a program's command line and settings. What is missing or wrong ends the process with status 2 and one
 /// sentence that names it; `--help` and `--version` end it with status 0.
 pub fn parse<T: Parser + CommandFactory>() -> T {
+    parse_with_table().0
+}
+
+/// The same, with every setting by its name, for people who ask the process while it runs.
+pub fn parse_with_table<T: Parser + CommandFactory>() -> (T, Vec<Setting>) {
     // The folder that the program is started in, and no other.
     let dotenv = dotenvy::from_path(".env");
     let asks_for_help = || T::try_parse().is_err_and(|e| e.exit_code() == 0);
@@ -48,13 +57,19 @@ pub fn parse<T: Parser + CommandFactory>() -> T {
             error => format!(".env cannot be read: {error}"),
         });
     }
-    T::try_parse().unwrap_or_else(|error| {
+    let read = || -> Result<(T, ArgMatches), clap::Error> {
+        let matches = T::command().try_get_matches()?;
+        let settings = T::from_arg_matches(&matches).map_err(|error| error.format(&mut T::command()))?;
+        Ok((settings, matches))
+    };
+    let (settings, matches) = read().unwrap_or_else(|error| {
         let about_a_setting = [ErrorKind::MissingRequiredArgument, ErrorKind::ValueValidation, ErrorKind::InvalidValue];
         if about_a_setting.contains(&error.kind()) {
             exit_with(&sentence(&T::command(), &error));
         }
         error.exit()
-    })
+    });
+    (settings, table::table(&T::command(), &matches))
 }
 
 #[expect(clippy::exit, reason = "a process with wrong settings has nothing else to do")]
@@ -70,7 +85,7 @@ fn sentence(command: &clap::Command, error: &clap::Error) -> String {
         Some(ContextValue::Strings(arguments)) => arguments.first().cloned().unwrap_or_default(),
         _ => return error.to_string(),
     };
-    let flag = argument.split_whitespace().next().unwrap_or_default().trim_start_matches("--");
+    let flag = argument.split([' ', '[', '=']).next().unwrap_or_default().trim_start_matches("--");
     let found = every_command(command)
         .into_iter()
         .flat_map(clap::Command::get_arguments)
@@ -150,6 +165,8 @@ mod tests {
         storage: StorageSettings,
         #[command(flatten)]
         worker: WorkerSettings,
+        #[command(flatten)]
+        remote: RemoteSettings,
         #[command(flatten)]
         log: LogSettings,
     }

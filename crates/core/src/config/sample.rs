@@ -5,8 +5,8 @@
 use clap::{Args, Command};
 
 use super::{
-    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, ScheduleSettings, StorageSettings,
-    WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, RemoteSettings, ScheduleSettings,
+    StorageSettings, WorkerSettings, ZoneSettings,
 };
 
 fn sample() -> String {
@@ -25,6 +25,7 @@ fn sample() -> String {
         CheckSettings::augment_args,
         ScheduleSettings::augment_args,
         WorkerSettings::augment_args,
+        RemoteSettings::augment_args,
         LogSettings::augment_args,
     ] {
         command = augment(command);

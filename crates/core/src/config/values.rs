@@ -48,3 +48,20 @@ pub(super) fn redis_url(text: &str) -> Result<SecretString, String> {
 pub(super) fn secret(text: &str) -> Result<SecretString, String> {
     if text.is_empty() { Err("some text is expected".to_owned()) } else { Ok(text.to_owned().into()) }
 }
+
+pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err("true or false is expected".to_owned()),
+    }
+}
+
+/// A worker's name: as it is typed into lists with commas between, and beside patterns.
+pub(super) fn node_name(text: &str) -> Result<String, String> {
+    let odd = |c: char| c.is_whitespace() || c.is_control() || [',', '*', '?'].contains(&c);
+    if text.is_empty() || text.contains(odd) || text.matches('@').count() > 1 {
+        return Err("a name such as logmon@%h or worker1@%h, without spaces and commas, is expected".to_owned());
+    }
+    Ok(text.to_owned())
+}

@@ -77,7 +77,7 @@ fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
     let since = Instant::now();
     let mut values = answer.into_iter();
     let mut next = || values.next().unwrap_or(Value::Nil);
-    let at = DateTime::from_timestamp_millis(millis(from_redis_value(next())?)).unwrap_or_default();
+    let at = time(from_redis_value(next())?);
     let buried = from_redis_value(next())?;
     let newest_revoke = from_redis_value(next())?;
     let mut fetched = Vec::new();
@@ -86,6 +86,11 @@ fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
         fetched.push(Fetched { raw, tag, deliveries: before + 1, at, since });
     }
     Ok(Look { fetched, buried, newest_revoke })
+}
+
+/// A time as the scripts say it, in seconds since 1970.
+pub(super) fn time(seconds: f64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(millis(seconds)).unwrap_or_default()
 }
 
 #[expect(clippy::as_conversions, reason = "a time of this age of the world fits")]

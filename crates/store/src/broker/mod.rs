@@ -19,6 +19,7 @@ mod pause;
 mod reap;
 mod results;
 mod revokes;
+mod scheduled;
 mod scripts;
 mod slots;
 
@@ -30,6 +31,7 @@ pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use finish::{Burial, Finish, Held, Keep, Publish};
 pub use keys::{Keys, WorkerId};
 pub use revokes::{REVOKES_MAX, Revoke, Running};
+pub use scheduled::Scheduled;
 pub use slots::Dispatch;
 
 use std::collections::HashSet;

@@ -24,6 +24,7 @@ impl Python {
         let mut child = Command::new(interpreter())
             .arg(script)
             .envs(settings.iter().copied())
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,5 +1,9 @@
 //! What becomes of tasks, for whoever wants to be told.
 
+mod publisher;
+
+pub use publisher::{Origin, Publisher, TaskEvents};
+
 use std::time::Duration;
 
 use logmon_core::celery::{Outcome, TaskMessage};

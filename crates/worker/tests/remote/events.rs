@@ -1,0 +1,100 @@
+//! What `celery events` and Celery's `State` see of a worker and its tasks.
+
+use logmon_store::testing::process::eventually;
+use serde_json::{Value, json};
+
+use crate::common::{NOOP, System};
+
+const NODE: &str = "w1@host";
+
+/// The types of a task's events, in the order of the logical clock.
+fn types(events: &Value, id: &Value) -> Vec<String> {
+    let mut own: Vec<&Value> = events.as_array().unwrap().iter().filter(|event| event["uuid"] == *id).collect();
+    own.sort_by_key(|event| event["clock"].as_u64().unwrap());
+    own.iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_listener_sees_the_worker_and_every_step_of_its_tasks() {
+    let system = System::new();
+    let mut client = system.client();
+    assert_eq!(client.ask("listen", &json!([])), json!(true));
+    let mut worker = system.work(&["-n", NODE, "-E"]);
+    client.until("worker", &json!([NODE]), |worker| worker["alive"] == true && worker["ident"] == "logmon");
+
+    let sent = |client: &mut crate::common::Client, name: &str, args: Value, options: Value| {
+        client.ask("send", &json!([name, args, options]))
+    };
+    let good = sent(&mut client, NOOP, json!(["x"]), json!({}));
+    let bad = sent(&mut client, NOOP, json!([1, 2, 3]), json!({}));
+    let unknown = sent(&mut client, "nope", json!([]), json!({}));
+    let expired = sent(&mut client, NOOP, json!([1]), json!({"expires": -1}));
+    let done = |client: &mut crate::common::Client, id: &Value, state: &str| {
+        client.until("task", &json!([id]), |task| task["state"] == state)
+    };
+    let task = done(&mut client, &good, "SUCCESS");
+    assert_eq!((&task["name"], &task["worker"]), (&json!(NOOP), &json!(NODE)));
+    assert_eq!((&task["args"], &task["kwargs"], &task["result"]), (&json!("['x']"), &json!("{}"), &json!("'x'")));
+    assert_eq!((&task["root_id"], &task["retries"]), (&good, &json!(0)));
+    assert!(task["runtime"].as_f64().unwrap() >= 0.0);
+    assert!(task["received"].as_f64().unwrap() <= task["started"].as_f64().unwrap());
+    let exception = done(&mut client, &bad, "FAILURE")["exception"].clone();
+    assert!(exception.as_str().unwrap().starts_with("TypeError("), "{exception}");
+    assert_eq!(done(&mut client, &unknown, "FAILURE")["exception"], "NotRegistered('nope')");
+    done(&mut client, &expired, "REVOKED");
+
+    // The number of what was begun comes with the next heartbeat.
+    let begun = client.until("worker", &json!([NODE]), |worker| worker["processed"] == 2);
+    assert_eq!((&begun["active"], &begun["freq"]), (&json!(0), &json!(2.0)));
+    assert!(begun["loadavg"].as_array().unwrap().iter().all(Value::is_f64));
+
+    assert!(worker.stop().success());
+    client.until("worker", &json!([NODE]), |worker| worker["alive"] == false);
+    let events = client.ask("events", &json!([]));
+    assert_eq!(types(&events, &good), ["task-received", "task-started", "task-succeeded"]);
+    assert_eq!(types(&events, &bad), ["task-received", "task-started", "task-failed"]);
+    assert_eq!(types(&events, &unknown), ["task-received", "task-failed"]);
+    assert_eq!(types(&events, &expired), ["task-received", "task-revoked"]);
+    let of_worker = |kind: &str| events.as_array().unwrap().iter().filter(|event| event["type"] == kind).count();
+    assert_eq!((of_worker("worker-online"), of_worker("worker-offline")), (1, 1));
+    let last = events.as_array().unwrap().last().unwrap();
+    assert_eq!(last["type"], "worker-offline");
+    let mut clocks: Vec<u64> =
+        events.as_array().unwrap().iter().map(|event| event["clock"].as_u64().unwrap()).collect();
+    assert!(events.as_array().unwrap().iter().all(|event| event.get("utcoffset").is_none()));
+    let count = clocks.len();
+    clocks.dedup();
+    assert!(clocks.is_sorted() && clocks.len() == count, "{clocks:?}");
+}
+
+#[test]
+fn events_of_tasks_are_published_while_somebody_asks_for_them() {
+    let system = System::new();
+    let mut client = system.client();
+    let _worker = system.work(&["-n", NODE]);
+    assert_eq!(client.ask("listen", &json!([])), json!(true));
+    let run = |client: &mut crate::common::Client| {
+        let id = client.ask("send", &json!([NOOP, ["x"], {}]));
+        assert_eq!(client.ask("get", &json!([id])), json!({"value": "x"}));
+        id
+    };
+    let switch =
+        |client: &mut crate::common::Client, method: &str| client.control(NODE, method, &json!({}))["ok"].clone();
+    let unseen = run(&mut client);
+    assert_eq!(switch(&mut client, "enable_events"), "task events enabled");
+    assert_eq!(switch(&mut client, "enable_events"), "task events already enabled");
+    let seen = run(&mut client);
+    client.until("task", &json!([seen]), |task| task["state"] == "SUCCESS");
+    assert_eq!(switch(&mut client, "disable_events"), "task events disabled");
+    assert_eq!(switch(&mut client, "disable_events"), "task events already disabled");
+    let unseen_too = run(&mut client);
+    // A heartbeat that is asked for comes after whatever was published before.
+    let beats = |events: &Value| events.as_array().unwrap().iter().filter(|e| e["type"] == "worker-heartbeat").count();
+    let before = beats(&client.ask("events", &json!([])));
+    assert_eq!(client.control(NODE, "heartbeat", &json!({})), Value::Null);
+    let events =
+        eventually("a heartbeat", || Some(client.ask("events", &json!([]))).filter(|events| beats(events) > before));
+    assert_eq!(types(&events, &unseen), Vec::<String>::new());
+    assert_eq!(types(&events, &unseen_too), Vec::<String>::new());
+    assert_eq!(types(&events, &seen).len(), 3);
+}

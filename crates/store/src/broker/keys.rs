@@ -135,7 +135,7 @@ impl Keys {
         self.key("rq:delayed")
     }
 
-    /// Hash: delivery tag to the message that is not due yet.
+    /// Hash: delivery tag to the message that is not due yet, alone or as `unacked` has it.
     pub fn delayed_body(&self) -> String {
         self.key("rq:delayed_body")
     }

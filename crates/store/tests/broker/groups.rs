@@ -1,7 +1,9 @@
 //! Many at once, what follows from an end, and how messages are read.
 
-use logmon_core::celery::{Arguments, NewTask, Priority, TaskId};
-use logmon_store::broker::{Finish, Held, Publish, WorkerId};
+use std::time::Duration;
+
+use logmon_core::celery::{Arguments, NewTask, Priority, TaskId, TaskMessage};
+use logmon_store::broker::{Due, Finish, Held, Publish, WorkerId};
 use redis::Commands as _;
 
 use crate::rig::{QUEUE, Rig, ending, success};
@@ -92,4 +94,31 @@ fn a_message_that_python_would_write_otherwise_is_read_in_full() {
         assert_eq!(rig.fetch().map(|fetched| fetched.raw), Some(raw.into_bytes()));
         assert_eq!(rig.finish(&fetched, &TaskId("x".to_owned()), &success("1")), Held::Yes);
     }
+}
+
+#[test]
+fn a_message_through_a_named_exchange_goes_back_to_the_queue_that_it_lay_on() {
+    let rig = Rig::new();
+    let queues = ["other".to_owned(), "feed".to_owned()];
+    let message = NewTask::new("t", "feed.new", Arguments::default()).encode("o");
+    let message = message.replacen("\"exchange\": \"\"", "\"exchange\": \"feedx\"", 1);
+    rig.test.push("feed", message.as_bytes());
+    let fetch = || rig.broker().fetch(&queues, &rig.worker, 1).unwrap().fetched.pop().unwrap();
+    let fetched = fetch();
+    let held: String = rig.test.connect().hget(rig.broker().keys().unacked(), &fetched.tag).unwrap();
+    assert_eq!(held, format!("[{message}, \"\", \"feed\"]"));
+
+    assert_eq!(rig.broker().leave(&rig.worker).unwrap(), 1);
+    let fetched = fetch();
+    assert_eq!(fetched.raw, message.as_bytes());
+    assert_eq!(rig.broker().delay(&rig.worker, &fetched.tag, Due::In(Duration::ZERO)).unwrap(), Held::Yes);
+    assert_eq!(rig.broker().promote().unwrap(), 1);
+    let fetched = fetch();
+    let task = TaskMessage::decode(&fetched.raw).unwrap();
+    let next = task.retry(chrono::DateTime::default());
+    let publish = vec![Publish::Later { tag: next.delivery_tag, message: next.message.clone(), pause: Duration::ZERO }];
+    let finish = Finish { publish, ..ending(&fetched, &task.id, &success("1")) };
+    assert_eq!(rig.broker().finish(&rig.worker, &[finish]).unwrap().remove(0).unwrap(), Held::Yes);
+    assert_eq!(rig.broker().promote().unwrap(), 1);
+    assert_eq!(fetch().raw, next.message.into_bytes());
 }

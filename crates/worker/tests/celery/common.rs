@@ -38,22 +38,27 @@ impl System {
         worker
     }
 
-    fn settings(&self) -> [(&'static str, &str); 3] {
-        [("BROKER_URL", self.broker.url()), ("KEY_PREFIX", self.broker.prefix()), ("PYTHONPATH", SCRIPTS)]
+    fn settings<'a>(&'a self, prefix: &'a str) -> [(&'static str, &'a str); 3] {
+        [("BROKER_URL", self.broker.url()), ("KEY_PREFIX", prefix), ("PYTHONPATH", SCRIPTS)]
     }
 
     /// Starts Celery's worker on these queues and waits until it serves them.
     pub(crate) fn celery_works(&self, queues: &str) -> Process {
         let arguments =
             ["-m", "celery", "-A", "shop", "worker", "-P", "threads", "-c", "2", "-l", "INFO", "-Q", queues];
-        let worker = Process::start(&interpreter(), &arguments, &self.settings());
+        let worker = Process::start(&interpreter(), &arguments, &self.settings(self.broker.prefix()));
         worker.wait_for_line("ready.");
         worker
     }
 
     /// Starts a Python process with Celery's client.
     pub(crate) fn shop(&self) -> Shop {
-        Shop(Python::start(&format!("{SCRIPTS}/shop.py"), &self.settings()))
+        self.shop_behind(self.broker.prefix())
+    }
+
+    /// The same with another `global_keyprefix`.
+    pub(crate) fn shop_behind(&self, prefix: &str) -> Shop {
+        Shop(Python::start(&format!("{SCRIPTS}/shop.py"), &self.settings(prefix)))
     }
 }
 

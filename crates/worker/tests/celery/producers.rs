@@ -74,3 +74,13 @@ fn what_we_withdraw_is_withdrawn_for_python() {
     assert_eq!(shop.ask("get", &json!([id]))["error"], "TaskRevokedError: revoked");
     theirs.wait_for_line("flagged as revoked");
 }
+
+#[test]
+fn a_key_prefix_is_set_off_from_results_as_python_does() {
+    let system = System::new();
+    let prefix = format!("{}lm", system.broker.prefix());
+    let _worker = system.work(&[("REDIS_KEY_PREFIX", &prefix)]);
+    let mut shop = system.shop_behind(&prefix);
+    assert_eq!(shop.run("group_of_ours"), json!({"value": [1, 2]}));
+    assert_eq!(shop.run("chord_of_ours"), json!({"value": [1, 2]}));
+}

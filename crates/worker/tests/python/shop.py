@@ -83,6 +83,8 @@ CANVASES = {
     "group_last": lambda: chain(ours(1), group(ours(), at_shop(add, 1))),
     "body_chain": lambda: chord([ours(1), ours(2)], chain(at_shop(total), ours(), at_shop(add, 10))),
     "empty_header": lambda: chain(ours([]), at_shop(total)),
+    "group_of_ours": lambda: group(ours(1), ours(2)),
+    "chord_of_ours": lambda: chord([ours(1), ours(2)], ours()),
     "chain_fails": lambda: chain(ours(1), unknown(), ours()),
     "chain_fails_at_shop": lambda: chain(ours(1), at_shop(fail), ours()),
     "chord_fails": lambda: chord([ours(1), unknown(), at_shop(add, 1, 1)], ours().set(link_error=[at_shop(note, "chord")])),

@@ -45,6 +45,20 @@ local function release(held)
   return string.match(held, '^%[(.*), "[^"]*", "[^"]*"%]$')
 end
 
+-- Whether a message went through an exchange with a name: then its routing key need not be the queue that it lay on.
+local function is_named(suffix) return string.sub(suffix, 1, 6) ~= ', "", ' end
+
+-- What a held or delayed message is, as `read` says it, but with the queue that it was found on.
+local function open(held)
+  local raw = release(held) or held
+  local tag, suffix, queue, priority = read(raw)
+  if tag and is_named(suffix) then
+    local found = string.match(held, ', "[^"]*", ("[^"]*")%]$')
+    queue = found and cjson.decode('[' .. found .. ']')[1] or queue
+  end
+  return raw, tag, suffix, queue, priority
+end
+
 -- Ends a worker's hold on a message and gives what it held, or nil: a worker that was taken for dead may come back, and
 -- another one has the message then.
 local function let_go(keys, worker, tag)
@@ -66,8 +80,7 @@ end
 
 -- Puts what a worker held back on its list, at the end that is served next. A worker that died may have died of it.
 local function restore(keys, prefix, dead, tag, held, reason)
-  local raw = release(held) or held
-  local named, wrong, queue, priority = read(raw)
+  local raw, named, wrong, queue, priority = open(held)
   if not named then return bury(dead, raw, wrong, 0) end
   if reason == 'died' then redis.call('HINCRBY', keys.deliveries, tag, 1) end
   redis.call('RPUSH', prefix .. list_of(queue, priority), raw)

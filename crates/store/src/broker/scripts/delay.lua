@@ -4,8 +4,7 @@
 -- RETURNS: 1, or 0 when the message was not held
 
 local held = let_go(flight(), ARGV[1], ARGV[2])
-local raw = held and release(held)
-if not raw then return 0 end
-redis.call('HSET', KEYS[6], ARGV[2], raw)
+if not held then return 0 end
+redis.call('HSET', KEYS[6], ARGV[2], held)
 redis.call('ZADD', KEYS[5], ARGV[3] == 'at' and ARGV[4] or now() + tonumber(ARGV[4]), ARGV[2])
 return 1

@@ -20,7 +20,7 @@ local function bury_unheld(raw, reason)
   buried = buried + 1
 end
 
-local function take(raws)
+local function take(raws, queue)
   local tags, taken, suffixes, seen = {}, {}, {}, {}
   for _, raw in ipairs(raws) do
     local tag, suffix = read(raw)
@@ -29,6 +29,8 @@ local function take(raws)
     elseif seen[tag] then
       bury_unheld(raw, 'its delivery_tag is in flight already')
     else
+      -- Who puts it back finds no binding for an exchange, but the queue.
+      if is_named(suffix) then suffix = ', "", ' .. cjson.encode(queue) .. ']' end
       local n = #tags + 1
       tags[n], taken[n], suffixes[n], seen[tag] = tag, raw, suffix, true
     end
@@ -62,7 +64,7 @@ for i = LISTS, #KEYS do
     while wanted > 0 and bytes > 0 and buried < 100 do
       local raws = call('RPOP', KEYS[i], math.min(wanted, chunk))
       if not raws then break end
-      take(raws)
+      take(raws, ARGV[4 + (i - LISTS) % queues])
       chunk = chunk * 8
     end
   end

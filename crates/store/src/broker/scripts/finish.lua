@@ -44,7 +44,18 @@ local keep = {
   end,
 }
 
-local function send(first, count)
+-- The next attempt of a message waits as the message itself would.
+local function delay(tag, message, pause, parent)
+  local _, suffix = read(message)
+  if suffix and is_named(suffix) then
+    local held = call('HGET', keys.unacked, parent)
+    message = '[' .. message .. string.sub(held, #release(held) + 2)
+  end
+  call('HSET', delayed_body, tag, message)
+  call('ZADD', delayed, now() + pause, tag)
+end
+
+local function send(first, count, parent)
   for i = first, first + 3 * (count - 1), 3 do
     local what, value, how = ARGV[i], ARGV[i + 1], ARGV[i + 2]
     if how == '' then
@@ -52,15 +63,14 @@ local function send(first, count)
     elseif keep[how] then
       keep[how](what, value)
     else
-      call('HSET', delayed_body, what, value)
-      call('ZADD', delayed, now() + tonumber(how), what)
+      delay(what, value, tonumber(how), parent)
     end
   end
 end
 
 local function apply(place)
   if ARGV[place + 2] ~= '' then store(ARGV[place + 1], ARGV[place + 2]) end
-  send(place + 4, tonumber(ARGV[place + 3]))
+  send(place + 4, tonumber(ARGV[place + 3]), ARGV[place])
 end
 
 local holders = call('HMGET', keys.holders, unpack(tags))

@@ -5,12 +5,12 @@
 
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now(), 'LIMIT', 0, 100)
 for _, tag in ipairs(due) do
-  local raw = redis.call('HGET', KEYS[2], tag)
+  local held = redis.call('HGET', KEYS[2], tag)
   redis.call('ZREM', KEYS[1], tag)
   redis.call('HDEL', KEYS[2], tag)
-  if raw then
-    local tag, _, queue, priority = read(raw)
-    if tag then redis.call('RPUSH', ARGV[1] .. list_of(queue, priority), raw) end
+  if held then
+    local raw, named, _, queue, priority = open(held)
+    if named then redis.call('RPUSH', ARGV[1] .. list_of(queue, priority), raw) end
   end
 end
 return #due

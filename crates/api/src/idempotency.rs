@@ -1,4 +1,5 @@
-//! `Idempotency-Key`: a request that is sent again is stored once, and answered as the first time.
+//! `Idempotency-Key`: a request that is sent again is stored once, and answered as the first time. A record that is known by
+//! its `event_id` is answered in the same way.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue};
@@ -43,9 +44,14 @@ pub async fn replay(state: &State, key: &Key) -> Result<Option<HttpResponse>, Ap
         let detail = "This Idempotency-Key was used for another body.";
         return Err(ApiError::detail(ErrorCode::KeyReused, detail));
     }
-    let mut response = respond(Answer { status: stored.status, body: stored.answer });
+    Ok(Some(respond_again(Answer { status: stored.status, body: stored.answer })))
+}
+
+/// An answer that was given before.
+pub fn respond_again(answer: Answer) -> HttpResponse {
+    let mut response = respond(answer);
     response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(Some(response))
+    response
 }
 
 /// An answer that was made to be kept.

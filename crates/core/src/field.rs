@@ -151,6 +151,23 @@ pub fn text<'a>(value: Option<&FieldValue<'a>>, max_chars: usize) -> Result<Cow<
     if messages.is_empty() { Ok(text) } else { Err(messages) }
 }
 
+/// DRF's `CharField` with `required=False` and `allow_null=True`: as [`text`], but a field that was not sent, is null, or
+/// is left empty in a form has no value.
+///
+/// # Errors
+/// The messages for the field.
+pub fn optional_text<'a>(
+    value: Option<&FieldValue<'a>>,
+    max_chars: usize,
+) -> Result<Option<Cow<'a, str>>, Vec<String>> {
+    match value {
+        None => Ok(None),
+        Some(FieldValue::Text(text)) if text.is_empty() => Ok(None),
+        Some(FieldValue::Json(raw)) if Kind::of(raw) == Kind::Null => Ok(None),
+        Some(value) => text(Some(value), max_chars).map(Some),
+    }
+}
+
 fn strip(text: Cow<'_, str>) -> Cow<'_, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(python::strip(text)),

@@ -15,7 +15,7 @@ use logmon_core::page::Cursor;
 use logmon_core::tasks::{IngestInput, IngestLogs, Task as _};
 use logmon_store::broker::{BrokerError, Room};
 use logmon_store::db::logs;
-use logmon_store::db::writer::{Answer, Key, Stored};
+use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
 
 use super::rfc3339;
@@ -69,8 +69,10 @@ struct Rejected {
     errors: FieldErrors,
 }
 
-/// Stores one log, or each right one of a batch; answers when they are committed. With an Idempotency-Key a request that
-/// was stored before is answered as it was then.
+/// Stores one log, or each right one of a batch; answers when they are committed.
+///
+/// With an Idempotency-Key a request that was stored before is answered as it was then, and so is a log whose `event_id`
+/// is known.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let body = RawBody::read(&request, payload, &state).await?;
     let now = state.clock.now();
@@ -133,23 +135,46 @@ async fn store_one(
     let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
     let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
     let (app, level, message) = (log.app, log.level, log.message.clone());
-    let answer = move |stored: &[Stored]| match stored.first() {
-        Some(Stored::Yes(id)) => {
-            let level = level.as_str().to_owned();
-            answer_of(StatusCode::CREATED, &LogView { id: *id, level, message, created_at, app })
-        }
-        refused => answer_of(StatusCode::BAD_REQUEST, &errors_of(app, refused.unwrap_or(&Stored::Refused))),
+    let answer = move |stored: &[Stored]| {
+        let (id, created_at) = match stored.first() {
+            Some(Stored::Yes(id)) => (*id, created_at),
+            // Of a log that is gone meanwhile, what is known of it.
+            Some(Stored::Before(earlier)) => (earlier.id, earlier.created_at),
+            refused => {
+                let errors = errors_of(app, refused.unwrap_or(&Stored::Refused));
+                return answer_of(StatusCode::BAD_REQUEST, &errors);
+            }
+        };
+        let level = level.as_str().to_owned();
+        answer_of(StatusCode::CREATED, &LogView { id, level, message, created_at, app })
     };
-    store(state, vec![record(log, created_at)], key, answer).await
+    let stored = match store(state, vec![record(log, created_at)], key, &answer).await? {
+        Outcome::Now(stored) => stored,
+        Outcome::Replayed(response) => return Ok(response),
+    };
+    let Some(Stored::Before(Earlier { id, created_at })) = stored.first().copied() else {
+        return Ok(idempotency::respond(answer(&stored)));
+    };
+    let first = state.database(move |conn| logs::get(conn, id, created_at)).await?;
+    let view = first.map(|log| answer_of(StatusCode::CREATED, &LogView::from(log)));
+    Ok(idempotency::respond_again(view.unwrap_or_else(|| answer(&stored))))
 }
 
-/// Stores records and answers; with a key, the answer is stored with them.
+/// What became of a request whose records are right.
+enum Outcome {
+    /// This, of each record.
+    Now(Vec<Stored>),
+    /// It was stored before, and is answered as it was then.
+    Replayed(HttpResponse),
+}
+
+/// Stores records; with a key, their answer is stored with them.
 async fn store(
     state: &State,
     records: Vec<Record>,
     key: Option<Key>,
-    answer: impl FnOnce(&[Stored]) -> Answer + Clone + Send + 'static,
-) -> Result<HttpResponse, ApiError> {
+    answer: &(impl FnOnce(&[Stored]) -> Answer + Clone + Send + 'static),
+) -> Result<Outcome, ApiError> {
     let apps: Vec<(AppId, Level)> = records.iter().map(|record| (record.app, record.level)).collect();
     let stored = match key {
         None => state.store(records).await?,
@@ -158,7 +183,8 @@ async fn store(
             // The same request came twice at the same time, and the other one was first.
             None => {
                 let replayed = idempotency::replay(state, &key).await?;
-                return replayed.ok_or_else(|| ApiError::internal("a key that is taken and not there"));
+                let missing = || ApiError::internal("a key that is taken and not there");
+                return replayed.map(Outcome::Replayed).ok_or_else(missing);
             }
         },
     };
@@ -167,13 +193,13 @@ async fn store(
         match stored {
             Stored::Yes(_) if level == state.watch.level() => *watched.entry(app).or_default() += 1,
             Stored::UnknownApp => state.forget_app(app),
-            Stored::Yes(_) | Stored::Refused => {}
+            Stored::Yes(_) | Stored::Before(_) | Stored::Refused => {}
         }
     }
     for (app, count) in watched {
         state.watch.stored(state, app, count);
     }
-    Ok(idempotency::respond(answer(&stored)))
+    Ok(Outcome::Now(stored))
 }
 
 /// How many records a batch may have: what is said of each that is wrong takes more room than the record itself.
@@ -227,7 +253,7 @@ impl Batch {
     ) -> Result<HttpResponse, ApiError> {
         let Self { good, rejected, .. } = self;
         if good.is_empty() {
-            return Ok(idempotency::respond(batch_answer(0, rejected)));
+            return Ok(idempotency::respond(batch_answer(0, 0, rejected)));
         }
         let accepted = good.len();
         let key = key.map_or_else(|| format!("task:{}", TaskId::random()), |key| key.key);
@@ -251,26 +277,31 @@ impl Batch {
     async fn store(self, state: &State, key: Option<Key>) -> Result<HttpResponse, ApiError> {
         let Self { good, places, mut rejected } = self;
         if good.is_empty() {
-            return Ok(idempotency::respond(batch_answer(0, rejected)));
+            return Ok(idempotency::respond(batch_answer(0, 0, rejected)));
         }
         let apps: Vec<AppId> = good.iter().map(|record| record.app).collect();
         let answer = move |stored: &[Stored]| {
             for ((index, app), stored) in places.into_iter().zip(apps).zip(stored) {
-                if !matches!(stored, Stored::Yes(_)) {
+                if matches!(stored, Stored::UnknownApp | Stored::Refused) {
                     rejected.push(Rejected { index, errors: errors_of(app, stored) });
                 }
             }
             rejected.sort_by_key(|rejected| rejected.index);
-            batch_answer(stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count(), rejected)
+            let accepted = stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count();
+            let duplicate = stored.iter().filter(|stored| matches!(stored, Stored::Before(_))).count();
+            batch_answer(accepted, duplicate, rejected)
         };
-        store(state, good, key, answer).await
+        Ok(match store(state, good, key, &answer).await? {
+            Outcome::Now(stored) => idempotency::respond(answer(&stored)),
+            Outcome::Replayed(response) => response,
+        })
     }
 }
 
-fn batch_answer(accepted: usize, rejected: Vec<Rejected>) -> Answer {
-    let nothing_usable = accepted == 0 && !rejected.is_empty();
+fn batch_answer(accepted: usize, duplicate: usize, rejected: Vec<Rejected>) -> Answer {
+    let nothing_usable = accepted + duplicate == 0 && !rejected.is_empty();
     let status = if nothing_usable { ErrorCode::NothingUsable.status() } else { StatusCode::OK };
-    answer_of(status, &BatchView { accepted, duplicate: 0, rejected })
+    answer_of(status, &BatchView { accepted, duplicate, rejected })
 }
 
 fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
@@ -279,13 +310,15 @@ fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
 }
 
 fn record(log: NewLog, created_at: DateTime<Utc>) -> Record {
-    Record { app: log.app, level: log.level, message: log.message, created_at }
+    Record { app: log.app, level: log.level, message: log.message, created_at, event_id: log.event_id }
 }
 
 fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {
     match stored {
         Stored::UnknownApp => FieldErrors::one("app", format!("Invalid pk \"{}\" - object does not exist.", app.0)),
-        Stored::Yes(_) | Stored::Refused => FieldErrors::non_field("The database does not take this record."),
+        Stored::Yes(_) | Stored::Before(_) | Stored::Refused => {
+            FieldErrors::non_field("The database does not take this record.")
+        }
     }
 }
 

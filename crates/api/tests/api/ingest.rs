@@ -15,11 +15,11 @@ fn post(api: &Api, key: &str, body: &Value) -> Response {
     api.send("POST", "/api/logs/", &headers, Some(body.to_string().as_bytes()))
 }
 
-fn rows(system: &System) -> i64 {
+pub(crate) fn rows(system: &System) -> i64 {
     system.database.number("SELECT COUNT(*) FROM core_log")
 }
 
-fn verify(system: &System) {
+pub(crate) fn verify(system: &System) {
     let mut verify = system.start("logmon-api", &["verify"], &[]);
     assert_eq!(verify.wait().code(), Some(0), "the counts are not the rows: {}", verify.said());
 }
@@ -96,6 +96,23 @@ fn the_same_request_many_times_at_once_is_stored_once() {
 
 #[test]
 fn killed_again_and_again_the_server_loses_nothing_and_doubles_nothing() {
+    kill_while(|address, uid| {
+        let records: Vec<_> =
+            (0..BATCH).map(|n| json!({"app": 1, "level": "ERROR", "message": format!("{uid}-{n}")})).collect();
+        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", uid)];
+        let body = Value::from(records).to_string();
+        let answer = send(address, "POST", "/api/logs/", &headers, Some(body.as_bytes())).ok()?;
+        (answer.status == 200 && answer.json()["accepted"] == BATCH).then_some(())
+    });
+}
+
+/// How many logs a request of [`kill_while`] has.
+pub(crate) const BATCH: usize = 5;
+
+/// Kills the API again and again while clients send requests, each until `request` says that it was answered: `request`
+/// gets the address and what makes the messages of its [`BATCH`] logs its own. None may be missing in the end, or there
+/// twice.
+pub(crate) fn kill_while(request: impl Fn(&str, &str) -> Option<()> + Sync) {
     const CLIENTS: usize = 6;
     const REQUESTS: usize = 60;
     let system = System::new();
@@ -106,19 +123,10 @@ fn killed_again_and_again_the_server_loses_nothing_and_doubles_nothing() {
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
-                let address = &address;
+                let (address, request) = (&address, &request);
                 scope.spawn(move || {
-                    for request in 0..REQUESTS {
-                        let uid = format!("{client}-{request}");
-                        let records: Vec<_> = (0..5)
-                            .map(|n| json!({"app": 1, "level": "ERROR", "message": format!("{uid}-{n}")}))
-                            .collect();
-                        let body = Value::from(records).to_string();
-                        let headers = [("Content-Type", "application/json"), ("Idempotency-Key", uid.as_str())];
-                        eventually("an answer", || {
-                            let answer = send(address, "POST", "/api/logs/", &headers, Some(body.as_bytes())).ok()?;
-                            (answer.status == 200 && answer.json()["accepted"] == 5).then_some(())
-                        });
+                    for number in 0..REQUESTS {
+                        eventually("an answer", || request(address, &format!("{client}-{number}")));
                     }
                 })
             })
@@ -143,13 +151,13 @@ fn killed_again_and_again_the_server_loses_nothing_and_doubles_nothing() {
         sending.store(false, Ordering::Release);
         assert!(killing.join().unwrap() > 5, "it was hardly killed");
     });
-    let expected = i64::try_from(CLIENTS * REQUESTS * 5).unwrap();
+    let expected = i64::try_from(CLIENTS * REQUESTS * BATCH).unwrap();
     assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), expected, "lost");
     assert_eq!(rows(&system), expected, "doubled");
     verify(&system);
 }
 
-fn post_async(api: &Api, key: Option<&str>, body: &Value) -> Response {
+pub(crate) fn post_async(api: &Api, key: Option<&str>, body: &Value) -> Response {
     let mut headers = vec![("Content-Type", "application/json"), ("Prefer", "respond-async, wait=10")];
     headers.extend(key.map(|key| ("Idempotency-Key", key)));
     api.send("POST", "/api/logs/", &headers, Some(body.to_string().as_bytes()))

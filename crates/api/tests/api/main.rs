@@ -5,6 +5,7 @@
 mod calls;
 mod common;
 mod drf;
+mod event_ids;
 mod ingest;
 mod producers;
 mod revoke;

@@ -1,7 +1,9 @@
 //! A log: its levels, what one is made from, and which of them a list shows.
 
+mod event;
 mod new;
 
+pub use event::EventId;
 pub use new::NewLog;
 
 use chrono::{DateTime, Utc};
@@ -61,6 +63,9 @@ pub struct Record {
     pub message: String,
     /// When it happened.
     pub created_at: DateTime<Utc>,
+    /// By which its sender knows it: of an app's records with the same one, the first is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<EventId>,
 }
 
 /// A stored log.

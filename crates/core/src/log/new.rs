@@ -1,6 +1,6 @@
-//! What a log is made from: the three fields of the original's serializer.
+//! What a log is made from: the three fields of the original's serializer, and those that a record may also carry.
 
-use super::Level;
+use super::{EventId, Level};
 use crate::app::AppId;
 use crate::field::{self, FieldErrors, Fields};
 
@@ -13,10 +13,12 @@ pub struct NewLog {
     pub level: Level,
     /// What happened: trimmed, not blank.
     pub message: String,
+    /// By which its sender knows it.
+    pub event_id: Option<EventId>,
 }
 
 impl NewLog {
-    /// Checks `app`, `level` and `message`; other fields are left alone. Which apps there are is for `is_known` to say.
+    /// Checks `app`, `level`, `message` and `event_id`; other fields are left alone. Which apps there are is for `is_known` to say.
     ///
     /// # Errors
     /// Every wrong field with its messages, in DRF's words.
@@ -25,9 +27,11 @@ impl NewLog {
         let level = errors.take("level", field::choice(fields.get("level"), Level::from_name));
         let message = errors.take("message", field::text(fields.get("message"), usize::MAX));
         let app = errors.take("app", field::key(fields.get("app"), |id| is_known(AppId(id))));
-        match (app, level, message) {
-            (Some(app), Some(level), Some(message)) => {
-                Ok(Self { app: AppId(app), level, message: message.into_owned() })
+        let event_id = errors.take("event_id", field::optional_text(fields.get("event_id"), EventId::MAX_CHARS));
+        match (app, level, message, event_id) {
+            (Some(app), Some(level), Some(message), Some(event_id)) => {
+                let event_id = event_id.map(|text| EventId::new(&text));
+                Ok(Self { app: AppId(app), level, message: message.into_owned(), event_id })
             }
             _ => Err(errors),
         }
@@ -55,8 +59,36 @@ mod tests {
     fn a_right_record_is_trimmed() {
         assert_eq!(
             check(r#"{"app":"1","level":"WARN","message":" two  words\n","extra":[1]}"#),
-            Ok(NewLog { app: AppId(1), level: Level::Warn, message: "two  words".to_owned() })
+            Ok(NewLog { app: AppId(1), level: Level::Warn, message: "two  words".to_owned(), event_id: None })
         );
+    }
+
+    #[test]
+    fn an_event_id_is_text_as_any_other_or_missing() {
+        let with =
+            |event_id: &str| check(&format!(r#"{{"app":1,"level":"INFO","message":"m","event_id":{event_id}}}"#));
+        let id = |json: &str| with(json).map(|log| log.event_id.map(|id| id.as_str().to_owned()));
+        let longest = "支".repeat(EventId::MAX_CHARS);
+        for (json, expected) in [("null", None), ("\" a-1\\n\"", Some("a-1")), ("7", Some("7")), ("1.50", Some("1.5"))]
+        {
+            assert_eq!(id(json), Ok(expected.map(str::to_owned)), "{json}");
+        }
+        assert_eq!(id(&format!("\"{longest}\"")), Ok(Some(longest.clone())));
+        for (json, message) in [
+            ("true", "Not a valid string."),
+            ("[1]", "Not a valid string."),
+            ("\"\"", "This field may not be blank."),
+            ("\"  \"", "This field may not be blank."),
+            ("\"a\\u0000\"", "Null characters are not allowed."),
+            (&format!("\"{longest}x\""), "Ensure this field has no more than 255 characters."),
+        ] {
+            assert_eq!(with(json).unwrap_err(), format!(r#"{{"event_id":["{message}"]}}"#), "{json}");
+        }
+        let mut form = Fields::default();
+        for (name, value) in [("app", "1"), ("level", "INFO"), ("message", "m"), ("event_id", "")] {
+            form.set(name, field::FieldValue::Text(value.into()));
+        }
+        assert_eq!(NewLog::from_fields(&form, |_| true).unwrap().event_id, None, "an empty field of a form");
     }
 
     #[test]

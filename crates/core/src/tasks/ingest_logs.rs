@@ -27,7 +27,7 @@ pub struct IngestInput {
 pub struct Ingested {
     /// How many logs were stored.
     pub accepted: usize,
-    /// How many were stored before, under the same key.
+    /// How many were stored before, under the same key or event id.
     pub duplicate: usize,
     /// How many the database did not take, or whose app is gone.
     pub rejected: usize,

@@ -7,7 +7,7 @@ use logmon_core::page::Page;
 use thiserror::Error;
 
 use super::schema::core_app;
-use super::{Connection, DbError, Retryable, alerts, log_counts, log_summaries, logs, transaction, utc};
+use super::{Connection, DbError, Retryable, alerts, log_counts, log_events, log_summaries, logs, transaction, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_app)]
@@ -188,6 +188,7 @@ pub fn delete_with_rest(conn: &mut Connection, id: AppId) -> Result<u64, DbError
                 count => deleted += count,
             }
         }
+        while log_events::delete_some_of_app(conn, id)? > 0 {}
         alerts::delete_of_app(conn, id)?;
         log_summaries::delete_of_app(conn, id)?;
         diesel::delete(core_app::table.find(id.0)).execute(conn)?;

@@ -1,6 +1,6 @@
 //! `core_log`: the logs themselves. They are stored by [`super::writer`].
 
-use chrono::NaiveDateTime;
+use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, Log, LogFilter, LogId};
@@ -24,6 +24,20 @@ impl From<LogRow> for Log {
         let (id, app) = (LogId(row.id), AppId(row.app_id));
         Self { id, app, level: row.level, message: row.message, created_at: utc(row.created_at) }
     }
+}
+
+/// The log with an id and this time, if it is there.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn get(conn: &mut Connection, id: LogId, created_at: DateTime<Utc>) -> Result<Option<Log>, DbError> {
+    let row: Option<LogRow> = core_log::table
+        .select(LogRow::as_select())
+        .filter(core_log::created_at.eq(created_at.naive_utc()))
+        .filter(core_log::id.eq(id.0))
+        .first(conn)
+        .optional()?;
+    Ok(row.map(Log::from))
 }
 
 /// A page of the logs, newest first.

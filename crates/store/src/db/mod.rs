@@ -7,6 +7,7 @@ pub mod apps;
 mod error;
 pub mod ingest_keys;
 pub mod log_counts;
+pub mod log_events;
 pub mod log_summaries;
 pub mod logs;
 pub mod migrations;

@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
 use super::schema::core_log;
-use super::{Connection, DbError, number, transaction};
+use super::{Connection, DbError, log_events, number, transaction};
 
 /// How many coming days have a partition.
 pub const DAYS_AHEAD: u64 = 7;
@@ -224,8 +224,8 @@ pub fn make_until(conn: &mut Connection, last: NaiveDate) -> Result<usize, DbErr
     Ok(days.len())
 }
 
-/// Drops the partitions whose last day lies before `first`, with the logs and counts in them, and says how many. The
-/// newest that holds a day stays.
+/// Drops the partitions whose last day lies before `first`, with the logs in them, their counts and event ids, and says how
+/// many. The newest that holds a day stays.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -236,6 +236,7 @@ pub fn drop_before(conn: &mut Connection, first: NaiveDate) -> Result<usize, DbE
     for partition in &old {
         change(conn, &format!("ALTER TABLE core_log DROP PARTITION {}", partition.name))?;
         drop_counts_before(conn, partition.until)?;
+        log_events::delete_before(conn, partition.until)?;
     }
     Ok(old.len())
 }

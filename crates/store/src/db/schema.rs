@@ -55,6 +55,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_logevent (app_id, event_id) {
+        app_id -> Bigint,
+        #[max_length = 1020]
+        event_id -> Varbinary,
+        log_id -> Bigint,
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
     core_logsummary (id) {
         id -> Bigint,
         info_count -> Integer,
@@ -75,5 +85,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_ingestkey,
     core_log,
     core_logcount,
+    core_logevent,
     core_logsummary,
 );

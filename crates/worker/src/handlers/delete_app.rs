@@ -1,7 +1,7 @@
 //! Removes an app with everything that is kept of it. Twice: the second finds nothing left to remove.
 
 use logmon_core::tasks::{DeleteApp, DeletedApp};
-use logmon_store::db::{apps, logs};
+use logmon_store::db::{apps, log_events, logs};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -17,6 +17,7 @@ impl Handle for DeleteApp {
                 count => deleted += count,
             }
         }
+        while log_events::delete_some_of_app(&mut conn, input.app)? > 0 {}
         Ok(deleted + apps::delete_with_rest(&mut conn, input.app)?)
     }
 }

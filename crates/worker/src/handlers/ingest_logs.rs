@@ -49,6 +49,13 @@ fn duplicate(context: &Context, key: &str, body_hash: &[u8], count: usize) -> Re
 }
 
 fn outcome(stored: &[Stored]) -> Ingested {
-    let accepted = stored.iter().filter(|stored| matches!(stored, Stored::Yes(_))).count();
-    Ingested { accepted, duplicate: 0, rejected: stored.len() - accepted }
+    let mut ingested = Ingested { accepted: 0, duplicate: 0, rejected: 0 };
+    for stored in stored {
+        match stored {
+            Stored::Yes(_) => ingested.accepted += 1,
+            Stored::Before(_) => ingested.duplicate += 1,
+            Stored::UnknownApp | Stored::Refused => ingested.rejected += 1,
+        }
+    }
+    ingested
 }

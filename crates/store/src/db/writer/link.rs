@@ -5,13 +5,17 @@
 
 use std::time::Duration;
 
+use chrono::DateTime;
 use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
+use logmon_core::log::{LogId, Record};
 use mysql::prelude::Queryable as _;
 use mysql::{Conn, Error, OptsBuilder};
 use secrecy::ExposeSecret as _;
 use url::Url;
 
+use super::events::Known;
+use super::{Earlier, text};
 use crate::db::SQL_MODE;
 
 /// How long connecting may take.
@@ -23,7 +27,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 pub(super) struct Link {
     conn: Conn,
     /// How far apart the ids of one statement are.
-    step: i64,
+    pub(super) step: i64,
 }
 
 /// The ids of records that were stored by one statement.
@@ -32,6 +36,16 @@ pub(super) struct Ids {
     pub(super) first: i64,
     /// How far apart they are.
     pub(super) step: i64,
+}
+
+impl Ids {
+    /// Of a statement that stored nothing.
+    pub(super) const NONE: Self = Self { first: 0, step: 0 };
+
+    /// The id of the record that was the statement's `number`th, from 0.
+    pub(super) fn nth(self, number: usize) -> LogId {
+        LogId(self.first + i64::try_from(number).unwrap_or(0) * self.step)
+    }
 }
 
 /// Why a transaction did not come to its end. None of it is stored, but after [`Trouble::Unavailable`] that is not known.
@@ -45,7 +59,9 @@ pub(super) enum Trouble {
     Locked(String),
     /// An app is not there.
     UnknownApp,
-    /// A key is there already.
+    /// The request's key is there already.
+    KeyTaken,
+    /// A key is there already: an event id that somebody else has just stored, where the request's own is not meant.
     Duplicate,
     /// The database does not take it.
     Refused(String),
@@ -101,6 +117,25 @@ impl Link {
     /// Takes back a transaction whose end was still to come.
     pub(super) fn roll_back(&mut self) -> Result<(), Trouble> {
         self.conn.query_drop("ROLLBACK").map_err(unavailable)
+    }
+
+    /// Which of the records' event ids are known. Asks for nothing when they have none.
+    pub(super) fn known_events(&mut self, records: &[&Record]) -> Result<Known, Trouble> {
+        let mut known = Known::default();
+        let sql = text::known_events(records);
+        if sql.is_empty() {
+            return Ok(known);
+        }
+        let mut result = self.conn.query_iter(sql).map_err(trouble)?;
+        while let Some(set) = result.iter() {
+            for row in set {
+                let row = mysql::from_row_opt(row.map_err(trouble)?).map_err(unavailable)?;
+                let (app, event_id, id, micros): (i64, Vec<u8>, i64, i64) = row;
+                let created_at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+                known.add(AppId(app), event_id, Earlier { id: LogId(id), created_at });
+            }
+        }
+        Ok(known)
     }
 
     /// Those of `wanted` that are apps.

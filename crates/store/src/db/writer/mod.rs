@@ -4,7 +4,9 @@
 //! included. There is no timer: a request that comes alone is stored alone and at once; those that come while a
 //! transaction runs go into the next one together.
 
+mod events;
 mod link;
+mod once;
 mod queue;
 mod text;
 mod thread;
@@ -26,14 +28,25 @@ const THREADS: usize = 3;
 const WAITING_BYTES: usize = 64 * 1024 * 1024;
 
 /// What became of one record of a request that was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
     /// It is in the table, under this id.
     Yes(LogId),
+    /// It is not stored again: another one of its app with the same event id was.
+    Before(Earlier),
     /// Its app is gone.
     UnknownApp,
     /// The database refused it.
     Refused,
+}
+
+/// The log that was stored for the first record with an event id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Its id.
+    pub id: LogId,
+    /// Its time.
+    pub created_at: DateTime<Utc>,
 }
 
 /// The key of a request that is to be stored once, however often it is sent.
@@ -101,7 +114,7 @@ impl Writer {
     }
 
     /// The same for a request with a key: its records, the key and what `answer` makes of them are stored together, in a
-    /// transaction of their own.
+    /// transaction of their own. When none of them is stored, neither is the key.
     pub fn submit_once(
         &self,
         key: Key,

@@ -33,7 +33,8 @@ pub(super) struct Job {
 
 impl Job {
     fn bytes(&self) -> usize {
-        self.records.iter().map(|record| record.message.len() + size_of::<Record>()).sum()
+        let text = |record: &Record| record.message.len() + record.event_id.as_ref().map_or(0, |id| id.as_str().len());
+        self.records.iter().map(|record| text(record) + size_of::<Record>()).sum()
     }
 }
 

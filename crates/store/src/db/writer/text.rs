@@ -1,39 +1,46 @@
 //! The text of a group's transaction: many records in one statement, and their counts in another.
 //!
 //! Multi-row text stores more than twice as many rows a second as the query builder's prepared batches do, so this file
-//! writes SQL by itself, and is the only one that does. A value becomes text in two ways only: a number by its digits,
-//! a message by [`push_text`], which leaves no byte that could end a literal. Everything else is a constant.
+//! writes SQL by itself, and is the only one that does. A value becomes text in three ways only: a number by its
+//! digits, a key or event id by the digits of its bytes, a message by [`push_text`], which leaves no byte that could end a
+//! literal. Everything else is a constant.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Timelike as _, Utc};
 use logmon_core::app::AppId;
-use logmon_core::log::{Level, Record};
+use logmon_core::log::{EventId, Level, Record};
 
 use super::{Answer, Key};
 use crate::db::log_counts::minute;
 
-/// The transaction that stores `records` and adds to their counts.
-pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone) -> String {
+/// The transaction that stores `records` with their event ids, and adds to their counts. Their ids will be `step` apart.
+pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
     let size: usize = records.clone().map(|record| record.message.len() + ROW_SIZE).sum();
     let mut sql = String::with_capacity(size + 1_024);
     sql.push_str("BEGIN;");
-    push_statements(&mut sql, records);
+    push_statements(&mut sql, records, step);
     sql.push_str(";COMMIT");
     sql
 }
 
-/// The same for a request with a key, up to where its answer is known: the key comes first, so that of two requests with
-/// the same key one waits for the other.
-pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record> + Clone) -> String {
+/// The same for a request with a key, up to where its answer is known.
+pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record>) -> String {
     let mut sql = begin_key(key);
     sql.push(';');
-    push_statements(&mut sql, records);
+    push_statements(&mut sql, records, 1);
     sql
 }
 
-/// The beginning of a transaction with a key.
+/// The same within a transaction that was begun.
+pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record>, step: i64) -> String {
+    let mut sql = String::new();
+    push_statements(&mut sql, records, step);
+    sql
+}
+
+/// The beginning of a transaction with a key, which comes first: of two requests with the same key one waits for the other.
 pub(super) fn begin_key(key: &Key) -> String {
     let mut sql =
         String::from("BEGIN;INSERT INTO core_ingestkey (idempotency_key,body_hash,answer,created_at) VALUES (x'");
@@ -60,24 +67,29 @@ pub(super) fn commit_with_answer(key: &Key, answer: &Answer) -> String {
 /// One record and its count, within a transaction that was begun.
 pub(super) fn one(record: &Record) -> String {
     let mut sql = String::from("SAVEPOINT logmon_one;");
-    push_statements(&mut sql, std::iter::once(record));
+    push_statements(&mut sql, std::iter::once(record), 1);
     sql
 }
 
 /// Takes back the record that [`one`] stored.
 pub(super) const WITHOUT_ONE: &str = "ROLLBACK TO SAVEPOINT logmon_one";
 
-fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Record>) {
+fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Record>, step: i64) {
     sql.push_str("INSERT INTO core_log (app_id,level,message,created_at) VALUES ");
     let mut counts: BTreeMap<(AppId, Level, DateTime<Utc>), u64> = BTreeMap::new();
+    let mut events: Vec<(AppId, &EventId, i64, DateTime<Utc>)> = Vec::new();
     let mut time = Time::default();
-    for (number, record) in records.enumerate() {
+    for (number, record) in (0_i64..).zip(records) {
         if number > 0 {
             sql.push(',');
         }
         push_row(sql, record, &mut time);
+        if let Some(event_id) = &record.event_id {
+            events.push((record.app, event_id, number * step, record.created_at));
+        }
         *counts.entry((record.app, record.level, minute(record.created_at))).or_default() += 1;
     }
+    push_events(sql, events);
     sql.push_str(";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ");
     // In the order of the key, so that two groups never wait for each other.
     for (number, ((app, level, minute), count)) in counts.iter().enumerate() {
@@ -87,6 +99,50 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
         push(sql, format_args!("({},'{}','{}',{count})", app.0, level.as_str(), in_sql(*minute)));
     }
     sql.push_str(" ON DUPLICATE KEY UPDATE count=count+VALUES(count)");
+}
+
+/// Event ids with their logs: how far its id lies from the first one of the statement before, and its time.
+fn push_events(sql: &mut String, mut events: Vec<(AppId, &EventId, i64, DateTime<Utc>)>) {
+    // In the order of the key, as the counts.
+    events.sort_unstable();
+    for (number, (app, event_id, distance, created_at)) in events.into_iter().enumerate() {
+        sql.push_str(if number > 0 {
+            ","
+        } else {
+            ";INSERT INTO core_logevent (app_id,event_id,log_id,created_at) VALUES "
+        });
+        push(sql, format_args!("({},x'", app.0));
+        push_hex(sql, event_id.as_str().as_bytes());
+        push(sql, format_args!("',LAST_INSERT_ID()+{distance},'{}')", in_sql(created_at)));
+    }
+}
+
+/// How many event ids one statement asks for: so few that the server looks each of them up in the index.
+const ASKED_AT_ONCE: usize = 500;
+
+/// Statements that ask which of the records' event ids are known; none when they have none. Each row has an app, an event
+/// id, the id of the log, and its time in microseconds since 1970.
+pub(super) fn known_events(records: &[&Record]) -> String {
+    let mut wanted: Vec<(AppId, &EventId)> =
+        records.iter().filter_map(|record| Some((record.app, record.event_id.as_ref()?))).collect();
+    wanted.sort_unstable();
+    wanted.dedup();
+    let mut sql = String::new();
+    let of_one_app = wanted.chunk_by(|(app, _), (other, _)| app == other);
+    for asked in of_one_app.flat_map(|of_one_app| of_one_app.chunks(ASKED_AT_ONCE)) {
+        for (number, (app, event_id)) in asked.iter().enumerate() {
+            if number == 0 {
+                sql.push_str(if sql.is_empty() { "" } else { ";" });
+                sql.push_str("SELECT app_id,event_id,log_id,TIMESTAMPDIFF(MICROSECOND,'1970-01-01',created_at) ");
+                push(&mut sql, format_args!("FROM core_logevent WHERE app_id={} AND event_id IN (x'", app.0));
+            } else {
+                sql.push_str("',x'");
+            }
+            push_hex(&mut sql, event_id.as_str().as_bytes());
+        }
+        sql.push_str("')");
+    }
+    sql
 }
 
 /// About how many bytes a row takes beside its message.
@@ -194,8 +250,9 @@ mod tests {
             level: Level::Error,
             message: "m".to_owned(),
             created_at: DateTime::from_timestamp(1_795_348_140 + second, 0).unwrap(),
+            event_id: None,
         };
-        let sql = transaction([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter());
+        let sql = transaction([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
         assert_eq!(sql.matches("INSERT INTO").count(), 2);
         let counts = sql.split("core_logcount (app_id,level,minute,count) VALUES ").nth(1).unwrap();
         assert_eq!(

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
-use logmon_core::log::{LogId, Record};
+use logmon_core::log::Record;
 
+use super::events::{Known, Sifted};
 use super::link::{Ids, Link, Trouble};
 use super::queue::{Job, Queue};
-use super::{Key, MakeAnswer, Stored, WriteError, text};
+use super::{Key, MakeAnswer, Stored, WriteError, once, text};
 use crate::db;
 
 /// How often a transaction is tried that the database gave up for another one's sake.
@@ -52,21 +53,26 @@ impl Session {
 
     fn store_together(&mut self, group: Vec<Job>) {
         let deadline = group.iter().map(|job| job.deadline).max().unwrap_or_else(Instant::now);
-        match self.transaction(group.iter().flat_map(|job| &job.records), deadline) {
-            Ok(ids) => {
-                let mut stored = stored(ids);
-                for job in group {
-                    let own = stored.by_ref().take(job.records.len()).collect();
-                    (job.reply)(Ok(own));
-                }
+        let records = group.iter().flat_map(|job| &job.records);
+        let trouble = if records.clone().any(|record| record.event_id.is_some()) {
+            match self.store(&records.collect::<Vec<_>>(), deadline) {
+                Ok(stored) => return tell(group, stored.into_iter()),
+                Err(trouble) => trouble,
             }
-            Err(Trouble::Unavailable(reason) | Trouble::Conflict(reason)) => {
+        } else {
+            match self.transaction(records, deadline) {
+                Ok(ids) => return tell(group, (0..).map(|number| Stored::Yes(ids.nth(number)))),
+                Err(trouble) => trouble,
+            }
+        };
+        match trouble {
+            Trouble::Unavailable(reason) | Trouble::Conflict(reason) => {
                 for job in group {
                     (job.reply)(Err(WriteError::Unavailable(reason.clone())));
                 }
             }
             // Somebody's records are at fault: each request by itself.
-            Err(Trouble::Locked(_) | Trouble::UnknownApp | Trouble::Refused(_) | Trouble::Duplicate) => {
+            Trouble::Locked(_) | Trouble::UnknownApp | Trouble::Refused(_) | Trouble::Duplicate | Trouble::KeyTaken => {
                 self.store_each(group);
             }
         }
@@ -92,10 +98,9 @@ impl Session {
     /// Stores a request without the records that stand in the way: those of apps that are gone, and if that is not it,
     /// each record by itself.
     fn store_one(&mut self, job: &Job) -> Result<Vec<Stored>, Trouble> {
-        match self.transaction(job.records.iter(), job.deadline) {
-            Ok(ids) => return Ok(stored(ids).take(job.records.len()).collect()),
+        match self.store(&job.records.iter().collect::<Vec<_>>(), job.deadline) {
             Err(Trouble::UnknownApp | Trouble::Refused(_)) => {}
-            Err(trouble) => return Err(trouble),
+            done => return done,
         }
         let mut wanted: Vec<AppId> = job.records.iter().map(|record| record.app).collect();
         wanted.sort_unstable();
@@ -113,23 +118,22 @@ impl Session {
         if records.is_empty() {
             return Ok(Vec::new());
         }
-        match self.transaction(records.iter().copied(), deadline) {
-            Ok(ids) => return Ok(stored(ids).take(records.len()).collect()),
+        match self.store(records, deadline) {
             Err(Trouble::UnknownApp | Trouble::Refused(_)) => {}
-            Err(trouble) => return Err(trouble),
+            done => return done,
         }
         let mut stored = Vec::with_capacity(records.len());
         for record in records {
-            stored.push(match self.transaction(std::iter::once(*record), deadline) {
-                Ok(ids) => Stored::Yes(LogId(ids.first)),
-                Err(Trouble::UnknownApp) => Stored::UnknownApp,
+            match self.store(&[*record], deadline) {
+                Ok(one) => stored.extend(one),
+                Err(Trouble::UnknownApp) => stored.push(Stored::UnknownApp),
                 Err(Trouble::Refused(reason)) => {
                     let (app_id, size_bytes) = (record.app.0, record.message.len());
                     log::warn!(app_id, size_bytes; "a record was refused: {reason}");
-                    Stored::Refused
+                    stored.push(Stored::Refused);
                 }
                 Err(trouble) => return Err(trouble),
-            });
+            }
         }
         Ok(stored)
     }
@@ -137,22 +141,56 @@ impl Session {
     /// Stores a request with its key and its answer, or nothing of it.
     fn store_once(&mut self, job: &Job, key: &Key, answer: MakeAnswer) -> Result<Vec<Stored>, Trouble> {
         let link = self.link()?;
-        let begun = match link.run_piece(&text::begin_with_key(key, job.records.iter())) {
-            Ok(ids) => Ok(stored(ids).take(job.records.len()).collect()),
-            Err(Trouble::UnknownApp | Trouble::Refused(_)) => {
-                link.roll_back()?;
-                link.run_piece(&text::begin_key(key)).and_then(|_| store_pieces(link, &job.records))
+        let mut attempt = 1;
+        let begun = loop {
+            match once::begin(link, job, key) {
+                Err(Trouble::Conflict(_) | Trouble::Duplicate)
+                    if attempt < ATTEMPTS && Instant::now() < job.deadline =>
+                {
+                    link.roll_back()?;
+                    std::thread::sleep(db::pause(attempt));
+                }
+                begun => break begun,
             }
-            Err(trouble) => Err(trouble),
+            attempt += 1;
         };
-        let done = begun.and_then(|stored: Vec<Stored>| {
-            link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
+        let done = begun.and_then(|stored| {
+            if stored.iter().any(|stored| matches!(stored, Stored::Yes(_))) {
+                link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
+            } else {
+                link.roll_back()?;
+            }
             Ok(stored)
         });
         if !matches!(done, Ok(_) | Err(Trouble::Unavailable(_))) {
             link.roll_back()?;
         }
         done
+    }
+
+    /// Stores records in one transaction, without those whose event ids are known.
+    fn store(&mut self, records: &[&Record], deadline: Instant) -> Result<Vec<Stored>, Trouble> {
+        let mut attempt = 1;
+        loop {
+            let sifted = Sifted::new(records, &self.known_events(records)?);
+            if sifted.fresh.is_empty() {
+                return Ok(sifted.stored(Ids::NONE));
+            }
+            match self.transaction(sifted.fresh.iter().copied(), deadline) {
+                Ok(ids) => return Ok(sifted.stored(ids)),
+                // Somebody else has just stored one of them, so it is known now.
+                Err(Trouble::Duplicate) if attempt < ATTEMPTS => attempt += 1,
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    fn known_events(&mut self, records: &[&Record]) -> Result<Known, Trouble> {
+        let known = self.link()?.known_events(records);
+        if matches!(known, Err(Trouble::Unavailable(_))) {
+            self.link = None;
+        }
+        known
     }
 
     /// Stores records in one transaction. It is not begun after `deadline`: by then their clients were told that it may
@@ -162,7 +200,7 @@ impl Session {
         records: impl Iterator<Item = &'a Record> + Clone,
         deadline: Instant,
     ) -> Result<Ids, Trouble> {
-        let sql = text::transaction(records);
+        let sql = text::transaction(records, self.link()?.step);
         let mut attempt = 1;
         loop {
             if Instant::now() >= deadline {
@@ -189,26 +227,11 @@ impl Session {
     }
 }
 
-/// Stores records one by one within a transaction that was begun: one that is refused takes back only itself.
-fn store_pieces(link: &mut Link, records: &[Record]) -> Result<Vec<Stored>, Trouble> {
-    let mut stored = Vec::with_capacity(records.len());
-    for record in records {
-        stored.push(match link.run_piece(&text::one(record)) {
-            Ok(ids) => Stored::Yes(LogId(ids.first)),
-            Err(refused @ (Trouble::UnknownApp | Trouble::Refused(_))) => {
-                link.run_piece(text::WITHOUT_ONE)?;
-                if refused == Trouble::UnknownApp { Stored::UnknownApp } else { Stored::Refused }
-            }
-            Err(trouble) => return Err(trouble),
-        });
-    }
-    Ok(stored)
-}
-
 impl From<Trouble> for WriteError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::Duplicate => Self::KeyTaken,
+            Trouble::KeyTaken => Self::KeyTaken,
+            Trouble::Duplicate => Self::Unavailable("others stored the same event ids again and again".to_owned()),
             Trouble::Unavailable(reason)
             | Trouble::Conflict(reason)
             | Trouble::Locked(reason)
@@ -218,6 +241,10 @@ impl From<Trouble> for WriteError {
     }
 }
 
-fn stored(ids: Ids) -> impl Iterator<Item = Stored> {
-    (0..).map(move |number: i64| Stored::Yes(LogId(ids.first + number * ids.step)))
+/// Tells each request of a group what became of its records.
+fn tell(group: Vec<Job>, mut stored: impl Iterator<Item = Stored>) {
+    for job in group {
+        let own = stored.by_ref().take(job.records.len()).collect();
+        (job.reply)(Ok(own));
+    }
 }

@@ -61,7 +61,7 @@ pub fn announce(
         counts: Box::new(move || counted.counts()),
     };
     let events = Publisher::start(origin, if settings.task_events { TaskEvents::On } else { TaskEvents::Off });
-    control::start(Arc::new(Node {
+    let node = Arc::new(Node {
         name: name.clone(),
         broker,
         address: redis.address(),
@@ -70,6 +70,8 @@ pub fn announce(
         began: Instant::now(),
         events: events.clone(),
         open,
-    }));
+    });
+    control::mingle(&node);
+    control::start(node);
     Ok(events)
 }

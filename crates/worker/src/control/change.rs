@@ -1,7 +1,10 @@
 //! The methods that change what this worker does.
 
+use logmon_core::celery::{Revoked, TaskId};
+use logmon_core::python;
 use logmon_core::stop::Urgency;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
 use super::arguments::{Answer, Arguments, Refusal, ok, refuse};
 use super::node::Node;
@@ -37,6 +40,54 @@ pub(super) fn heartbeat(node: &Node, _: Arguments<'_>) -> Answer {
 // Nothing here needs one worker that leads.
 pub(super) fn election(_: &Node, _: Arguments<'_>) -> Answer {
     Ok(Value::Null)
+}
+
+pub(super) fn revoke(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let ids: Vec<TaskId> = arguments.texts("task_id").into_iter().map(|id| TaskId(id.to_owned())).collect();
+    let revokes: Vec<Revoked> = ids.iter().cloned().map(Revoked::Task).collect();
+    withdraw(node, &revokes)?;
+    log::info!(count = ids.len(); "tasks withdrawn by remote control");
+    let ids: Vec<&str> = ids.iter().map(TaskId::as_str).collect();
+    ok(format!("tasks {} flagged as revoked", set_of(&ids)))
+}
+
+// Python's `repr` of a set.
+fn set_of(texts: &[&str]) -> String {
+    let items: Vec<String> = texts.iter().map(|text| python::repr_of_str(text)).collect();
+    if items.is_empty() { "set()".to_owned() } else { format!("{{{}}}", items.join(", ")) }
+}
+
+pub(super) fn revoke_by_stamped_headers(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let stamps = stamps(arguments.any("headers"));
+    if stamps.is_empty() {
+        return refuse("headers must be an object of stamps and values, or a list of stamp=value");
+    }
+    withdraw(node, &stamps)?;
+    log::info!(count = stamps.len(); "stamps withdrawn by remote control");
+    let headers = arguments.any("headers").and_then(|headers| to_raw_value(headers).ok());
+    let headers = headers.map(|headers| python::repr(&headers)).unwrap_or_default();
+    ok(format!("headers {headers} flagged as revoked, but not terminated"))
+}
+
+fn stamps(headers: Option<&Value>) -> Vec<Revoked> {
+    let pairs: Vec<(&str, Value)> = match headers {
+        Some(Value::Object(headers)) => headers.iter().map(|(name, value)| (name.as_str(), value.clone())).collect(),
+        Some(Value::Array(pairs)) => pairs
+            .iter()
+            .filter_map(|pair| pair.as_str()?.split_once('='))
+            .map(|(name, value)| (name, Value::from(value)))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let each = |(name, value): (&str, Value)| {
+        let values = if let Value::Array(values) = value { values } else { vec![value] };
+        values.iter().map(|value| Revoked::stamp(name, value)).collect::<Vec<_>>()
+    };
+    pairs.into_iter().flat_map(each).collect()
+}
+
+fn withdraw(node: &Node, revokes: &[Revoked]) -> Result<u64, Refusal> {
+    node.broker.revoke(revokes, node.clock.now()).map_err(|error| Refusal(error.to_string()))
 }
 
 pub(super) fn rate_limit(node: &Node, arguments: Arguments<'_>) -> Answer {

@@ -4,10 +4,12 @@ use chrono::{DateTime, Utc};
 use logmon_core::celery::TaskMessage;
 use logmon_core::config::Origin;
 use logmon_core::tasks;
+use logmon_store::broker::BrokerError;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{Answer, Arguments, Refusal, ok, refuse};
 use super::describe::{self, Shown, Started};
+use super::mingle;
 use super::node::Node;
 use crate::machine;
 use crate::registry::{HANDLERS, Handler};
@@ -144,7 +146,13 @@ pub(super) fn hello(node: &Node, arguments: Arguments<'_>) -> Answer {
     if arguments.text("from_node") == Ok(node.name.as_str()) {
         return Ok(Value::Null);
     }
-    Ok(json!({"revoked": [], "clock": node.lamport.forward()}))
+    let shared = |error: BrokerError| Refusal(error.to_string());
+    mingle::learn(node, arguments.any("revoked").unwrap_or(&Value::Null)).map_err(shared)?;
+    Ok(json!({"revoked": mingle::told(&node.broker).map_err(shared)?, "clock": node.lamport.forward()}))
+}
+
+pub(super) fn revoked(node: &Node, _: Arguments<'_>) -> Answer {
+    Ok(json!(mingle::told(&node.broker).map_err(|error| Refusal(error.to_string()))?))
 }
 
 pub(super) fn memsample(_: &Node, _: Arguments<'_>) -> Answer {

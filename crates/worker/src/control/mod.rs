@@ -6,8 +6,10 @@ mod change;
 mod describe;
 mod inspect;
 mod methods;
+mod mingle;
 mod node;
 
+pub use mingle::mingle;
 pub use node::Node;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::event::{self, HEARTBEAT_SECONDS, Published, WorkerStatus};
-use logmon_core::celery::{LamportClock, NodeName, Outcome, TaskMessage};
+use logmon_core::celery::{Exception, LamportClock, NodeName, Outcome, TaskMessage};
 use logmon_core::clock::Clock;
 use logmon_store::broker::Broker;
 use serde_json::value::RawValue;
@@ -21,6 +21,9 @@ const ROOM: usize = 10_000;
 
 /// How many events of tasks go into one message: enough for 40,000 tasks a second, and small for whoever reads it.
 const AT_ONCE: usize = 200;
+
+/// What a task that is ended was told, for those who know processes.
+const SIGTERM: u32 = 15;
 
 /// Publishes events. Clones share it.
 #[derive(Clone)]
@@ -137,7 +140,10 @@ fn of_task(message: &TaskMessage, event: Event<'_>) -> event::Event {
         }
         Outcome::Failure(e) => event::Event::TaskFailed { uuid, exception: e.repr(), traceback: None },
         Outcome::Retry(e) => event::Event::TaskRetried { uuid, exception: e.repr(), traceback: None },
-        Outcome::Revoked(_) => event::Event::TaskRevoked { uuid, terminated: false, signum: None, expired: true },
+        Outcome::Revoked(why) => {
+            let (terminated, expired) = (*why == Exception::terminated(), *why == Exception::expired());
+            event::Event::TaskRevoked { uuid, terminated, signum: terminated.then_some(SIGTERM), expired }
+        }
     }
 }
 

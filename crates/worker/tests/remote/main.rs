@@ -6,3 +6,4 @@ mod common;
 mod control;
 mod events;
 mod flower;
+mod revoke;

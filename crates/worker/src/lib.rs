@@ -21,6 +21,7 @@ pub mod reaper;
 pub mod registry;
 pub mod report;
 pub mod reporter;
+pub mod results;
 pub mod revokes;
 pub mod runner;
 pub mod running;
@@ -50,6 +51,7 @@ use limits::Limits;
 use presence::Open;
 use queues::Queues;
 use reporter::Reporter;
+use results::Results;
 use revokes::Revokes;
 use runner::Runner;
 use running::Running;
@@ -118,7 +120,8 @@ impl Cli {
         if stop.wait_for("the database", || database.get().map(drop)).is_some() {
             log::info!(worker = name.as_str(), concurrency = slots; "serving {}", open.queues.now().join(", "));
             let events: Arc<dyn Events> = Arc::new(publisher.clone());
-            let runner = Runner::new(context, Arc::clone(&events), &open);
+            let results = Results::new(&self.worker, name.clone());
+            let runner = Runner::new(context, Arc::clone(&events), results, &open);
             let reporter = Reporter {
                 broker: broker.clone(),
                 worker: worker.clone(),

@@ -4,11 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use logmon_core::celery::{ChordPart, Outcome, ResultPolicy, Sequel, TaskMessage};
+use logmon_core::celery::{ChordPart, Outcome, ResultPolicy, Sequel, TaskId, TaskMessage};
 use logmon_store::broker::{Burial, Due, Finish, Keep, Publish};
 
 /// What became of a message.
 pub enum Report {
+    /// Its run has begun, and its result is to say so.
+    Started {
+        /// The task.
+        task: TaskId,
+        /// The document.
+        document: String,
+    },
     /// Its run has ended.
     Ended(Box<Run>),
     /// It is not due yet.

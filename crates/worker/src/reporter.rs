@@ -45,6 +45,9 @@ impl Reporter {
             let mut runs = Vec::new();
             for report in reports {
                 match report {
+                    Report::Started { task, document } => {
+                        self.until_redis_answers(|| self.broker.store_result(&task, &document));
+                    }
                     Report::Ended(run) => runs.push(*run),
                     Report::Delay { tag, due } => self.report(|| self.broker.delay(&self.worker, &tag, due)),
                     // With a pause, for a database may answer and yet take no writes.

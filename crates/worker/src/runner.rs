@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::celery::{Exception, Outcome, ResultDocument, ResultNode, ResultPolicy, TaskMessage};
+use logmon_core::celery::{Exception, Outcome, TaskMessage};
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, MAX_DELIVERIES, Publish};
 
@@ -14,6 +14,7 @@ use crate::events::{Event, Events};
 use crate::presence::Open;
 use crate::registry::{self, Failure};
 use crate::report::{Report, Run};
+use crate::results::Results;
 use crate::running::Active;
 
 /// A slot of this worker. Clones are further slots.
@@ -21,6 +22,7 @@ use crate::running::Active;
 pub struct Runner {
     context: Context,
     events: Arc<dyn Events>,
+    results: Results,
     open: Open,
 }
 
@@ -36,8 +38,8 @@ enum Verdict {
 
 impl Runner {
     /// A slot.
-    pub fn new(context: Context, events: Arc<dyn Events>, open: &Open) -> Self {
-        Self { context, events, open: open.clone() }
+    pub fn new(context: Context, events: Arc<dyn Events>, results: Results, open: &Open) -> Self {
+        Self { context, events, results, open: open.clone() }
     }
 
     /// Works until it is told to stop.
@@ -87,7 +89,13 @@ impl Runner {
         let now = self.context.clock.now();
         let mut sequel = message.sequel(&outcome, now);
         let children = std::mem::take(&mut sequel.children);
-        let finish = finish(fetched.tag, &message, &outcome, &children, now, pause);
+        let finish = Finish {
+            tag: fetched.tag,
+            task: message.id.clone(),
+            document: self.results.ended(&message, &outcome, &children, now),
+            publish: pause.map(|pause| next_attempt(&message, now, pause)).into_iter().collect(),
+            keep: Vec::new(),
+        };
         let (runtime, deliveries) = (start.elapsed(), fetched.deliveries);
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
         run.add(sequel, run.message.result, now);
@@ -117,6 +125,9 @@ impl Runner {
         let active = Active { message: Arc::clone(message), since: self.context.clock.now() };
         let _runs = self.open.running.begin(handler.name, active);
         self.events.tell(message, Event::Started);
+        if let Some(document) = self.results.started(message) {
+            self.open.board.tell(Report::Started { task: message.id.clone(), document });
+        }
         let run = || (handler.run)(&self.context, &message.arguments);
         match catch_unwind(AssertUnwindSafe(run))
             .unwrap_or_else(|_| Err(Failure::Retry("the task panicked".to_owned())))
@@ -135,21 +146,7 @@ impl Runner {
     }
 }
 
-fn finish(
-    tag: String,
-    message: &TaskMessage,
-    outcome: &Outcome,
-    children: &[ResultNode],
-    now: DateTime<Utc>,
-    pause: Option<Duration>,
-) -> Finish {
-    let document = match message.result {
-        ResultPolicy::Keep => Some(ResultDocument { task: message, children, extended: None }.of(outcome, now)),
-        ResultPolicy::Ignore => None,
-    };
-    let next = pause.map(|pause| {
-        let next = message.retry(now + pause);
-        Publish::Later { tag: next.delivery_tag, message: next.message, pause }
-    });
-    Finish { tag, task: message.id.clone(), document, publish: next.into_iter().collect(), keep: Vec::new() }
+fn next_attempt(message: &TaskMessage, now: DateTime<Utc>, pause: Duration) -> Publish {
+    let next = message.retry(now + pause);
+    Publish::Later { tag: next.delivery_tag, message: next.message, pause }
 }

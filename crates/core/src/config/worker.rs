@@ -30,6 +30,20 @@ pub struct WorkerSettings {
     /// How long running tasks may go on after SIGTERM before they are put back
     #[arg(long, env = "GRACE", default_value = "25s", value_parser = values::duration)]
     pub grace: Duration,
+
+    /// Say in a task's result that it has begun, as Celery's task_track_started
+    #[arg(
+        long, env = "TRACK_STARTED", default_value = "false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = values::yes_or_no
+    )]
+    pub track_started: bool,
+
+    /// Say in a task's result which task it was, with what, where and how often, as Celery's result_extended
+    #[arg(
+        long, env = "RESULT_EXTENDED", default_value = "false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = values::yes_or_no
+    )]
+    pub result_extended: bool,
 }
 
 fn prefetch(text: &str) -> Result<u16, String> {

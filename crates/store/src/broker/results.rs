@@ -3,9 +3,20 @@
 use logmon_core::celery::{TaskId, TaskResult, decode_result};
 use redis::Commands as _;
 
+use super::scripts::STORE;
 use super::{Broker, BrokerError};
 
 impl Broker {
+    /// Stores and publishes what is known of a task before its end. What says SUCCESS stays.
+    ///
+    /// # Errors
+    /// See [`BrokerError`]. It may be called again.
+    pub fn store_result(&self, id: &TaskId, document: &str) -> Result<(), BrokerError> {
+        let mut call = STORE.prepare_invoke();
+        call.key(self.keys.result(id)).arg(document).arg(self.result_expires.as_secs());
+        self.with(|conn| call.invoke(conn))
+    }
+
     /// The stored result of a task; [`TaskResult::pending`] when there is none, as Celery has it.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ scripts! {
     FETCH = "fetch.lua";
     FINISH = "finish.lua";
     COUNT = "count.lua";
+    STORE = "store.lua";
     REVOKE = "revoke.lua";
     DELAY = "delay.lua";
     PROMOTE = "promote.lua";

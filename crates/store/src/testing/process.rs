@@ -78,6 +78,11 @@ impl Process {
         self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
 
+    /// Its id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The most memory that it has held so far, in bytes.
     pub fn memory_peak(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();

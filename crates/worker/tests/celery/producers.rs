@@ -84,3 +84,25 @@ fn a_key_prefix_is_set_off_from_results_as_python_does() {
     assert_eq!(shop.run("group_of_ours"), json!({"value": [1, 2]}));
     assert_eq!(shop.run("chord_of_ours"), json!({"value": [1, 2]}));
 }
+
+#[test]
+fn a_result_says_as_much_as_it_is_asked_to() {
+    let system = System::new();
+    let worker = system.work(&[("TRACK_STARTED", "true"), ("RESULT_EXTENDED", "true"), ("NODE_NAME", "w@h")]);
+    let mut shop = system.shop();
+    // It cannot go on before the lock is given back.
+    let mut lock = system.database.session();
+    lock.execute("LOCK TABLES core_logcount WRITE");
+    let id = shop.ask("send_named", &json!([CHECK, {}]));
+    eventually("the task's begin", || (shop.ask("state", &json!([id])) == "STARTED").then_some(()));
+    let begun = shop.ask("meta", &json!([id]));
+    assert_eq!(begun["result"], json!({"pid": worker.id(), "hostname": "w@h"}));
+    lock.execute("UNLOCK TABLES");
+    assert_eq!(shop.ask("get", &json!([id])), json!({"value": 0}));
+
+    let id = shop.ask("send", &json!([[1], {"queue": "ingest"}]));
+    shop.ask("get", &json!([id]));
+    let meta = shop.ask("meta", &json!([id]));
+    let said = ["name", "args", "kwargs", "worker", "retries", "queue"].map(|field| meta[field].clone());
+    assert_eq!(said, [json!(NOOP), json!([1]), json!({}), json!("w@h"), json!(0), json!("ingest")]);
+}

@@ -72,6 +72,17 @@ end
 -- The first four KEYS of every script about a flight.
 local function flight() return { unacked = KEYS[1], index = KEYS[2], holders = KEYS[3], deliveries = KEYS[4] } end
 
+-- Stores a result document for so many seconds, and tells who waits for it.
+local function store(key, document, kept)
+  if not redis.call('SET', key, document, 'EX', kept, 'NX') then
+    -- A success is never overwritten, as in Celery.
+    local ok, old = pcall(cjson.decode, redis.call('GET', key))
+    if ok and type(old) == 'table' and old.status == 'SUCCESS' then return end
+    redis.call('SET', key, document, 'EX', kept)
+  end
+  redis.call('PUBLISH', key, document)
+end
+
 local DEAD_MAX = 10000
 local function bury(dead, raw, reason, deliveries)
   redis.call('LPUSH', dead, cjson.encode({ raw = raw, reason = reason, deliveries = deliveries, died_at = now() }))

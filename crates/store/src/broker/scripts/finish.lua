@@ -17,21 +17,11 @@ while at <= #ARGV do
   at = at + 4 + 3 * tonumber(ARGV[at + 3])
 end
 
-local function store(key, document)
-  if not call('SET', key, document, 'EX', kept, 'NX') then
-    -- A success is never overwritten, as in Celery.
-    local ok, old = pcall(cjson.decode, call('GET', key))
-    if ok and type(old) == 'table' and old.status == 'SUCCESS' then return end
-    call('SET', key, document, 'EX', kept)
-  end
-  call('PUBLISH', key, document)
-end
-
 -- Celery remembers for so long that a chord is done, for a header task that comes again.
 local DONE = 300
 
 local keep = {
-  result = store,
+  result = function(key, document) store(key, document, kept) end,
   begin = function(group, chord)
     local size, structure = string.match(chord, '^(%d+) (.*)$')
     call('DEL', group .. '.c')
@@ -69,7 +59,7 @@ local function send(first, count, parent)
 end
 
 local function apply(place)
-  if ARGV[place + 2] ~= '' then store(ARGV[place + 1], ARGV[place + 2]) end
+  if ARGV[place + 2] ~= '' then store(ARGV[place + 1], ARGV[place + 2], kept) end
   send(place + 4, tonumber(ARGV[place + 3]), ARGV[place])
 end
 

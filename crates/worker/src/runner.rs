@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{Exception, Outcome, TaskMessage};
 use logmon_core::tasks::retry::backoff;
-use logmon_store::broker::{Burial, Due, Fetched, Finish, MAX_DELIVERIES, Publish};
+use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish};
 
 use crate::context::Context;
 use crate::events::{Event, Events};
@@ -56,13 +56,13 @@ impl Runner {
     }
 
     fn process(&self, fetched: Fetched, start: Instant) -> Report {
-        if fetched.deliveries > MAX_DELIVERIES {
-            return self.bury(fetched, format!("fetched {MAX_DELIVERIES} times without an end"));
-        }
         let message = match TaskMessage::decode(&fetched.raw) {
             Ok(message) => Arc::new(message),
             Err(malformed) => return self.bury(fetched, malformed.to_string()),
         };
+        if fetched.deliveries > MAX_DELIVERIES {
+            return self.give_up(fetched, message, start);
+        }
         // By the clock of Redis, which also says when the message comes back.
         let now = fetched.now();
         let withdrawn = self.withdrawn(&message, now);
@@ -86,6 +86,17 @@ impl Runner {
                 return Report::PutBack { tag: fetched.tag };
             }
         };
+        Report::Ended(Box::new(self.ended(fetched, message, outcome, pause, start)))
+    }
+
+    fn ended(
+        &self,
+        fetched: Fetched,
+        message: Arc<TaskMessage>,
+        outcome: Outcome,
+        pause: Option<Duration>,
+        start: Instant,
+    ) -> Run {
         let now = self.context.clock.now();
         let mut sequel = message.sequel(&outcome, now);
         let children = std::mem::take(&mut sequel.children);
@@ -99,6 +110,16 @@ impl Runner {
         let (runtime, deliveries) = (start.elapsed(), fetched.deliveries);
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
         run.add(sequel, run.message.result, now);
+        run
+    }
+
+    /// A message whose task ends its workers is a dead letter, and the task has failed: for whatever follows it, too.
+    fn give_up(&self, fetched: Fetched, message: Arc<TaskMessage>, start: Instant) -> Report {
+        let reason = format!("fetched {MAX_DELIVERIES} times without an end");
+        let outcome = Outcome::Failure(Exception::failed(&reason));
+        let deliveries = fetched.deliveries;
+        let mut run = self.ended(fetched, message, outcome, None, start);
+        run.finish.keep.push(Keep::Dead { reason, deliveries });
         Report::Ended(Box::new(run))
     }
 

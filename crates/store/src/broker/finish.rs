@@ -32,6 +32,13 @@ pub enum Keep {
     /// The chord of this group has come to its end: its body is sent, or has failed. Whatever is counted for it from now
     /// on changes nothing.
     End(String),
+    /// The message itself, as a dead letter.
+    Dead {
+        /// What is wrong with it.
+        reason: String,
+        /// How often it was fetched.
+        deliveries: u32,
+    },
 }
 
 /// A message that is sent in the moment in which another's flight ends.
@@ -80,7 +87,7 @@ impl Broker {
         let keys = &self.keys;
         let mut call = FINISH.prepare_invoke();
         self.flight(&mut call);
-        call.key(keys.delayed()).key(keys.delayed_body());
+        call.key(keys.delayed()).key(keys.delayed_body()).key(keys.dead());
         call.arg(&worker.0).arg(self.result_expires.as_secs());
         for finish in finishes {
             call.arg(&finish.tag).arg(keys.result(&finish.task)).arg(finish.document.as_deref().unwrap_or(""));
@@ -93,6 +100,7 @@ impl Broker {
                         call.arg(keys.group(&chord.group, "")).arg(format!("{} {structure}", chord.size)).arg("begin")
                     }
                     Keep::End(group) => call.arg(keys.group(group, "")).arg("").arg("end"),
+                    Keep::Dead { reason, deliveries } => call.arg(deliveries).arg(reason).arg("dead"),
                 };
             }
             for publish in &finish.publish {

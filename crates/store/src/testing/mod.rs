@@ -177,6 +177,12 @@ impl TestBroker {
         pushed.unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// As if a message had been fetched so often without an end.
+    pub fn fetched_before(&self, tag: &str, times: u32) {
+        let noted: redis::RedisResult<()> = self.connect().hset(self.broker.keys().deliveries(), tag, times);
+        noted.unwrap_or_else(|e| panic!("{e}"));
+    }
+
     /// The dead letters, the newest first: what each was, and why it is one.
     pub fn dead_letters(&self) -> Vec<(String, String)> {
         let letters: redis::RedisResult<Vec<Vec<u8>>> = self.connect().lrange(self.broker.keys().dead(), 0, -1);

@@ -1,10 +1,10 @@
 -- Ends flights: stores the results, sends what is to be sent, and acknowledges, in this order, for a script that fails
 -- half way is not taken back. Does nothing for a message that the worker does not hold.
--- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body
+-- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body, dead
 -- ARGV: worker id, seconds that a result is kept, then of each flight: delivery tag, key of the result, document or '', how
 -- many things are to be sent or kept, then of each of these: list, message, '' or: delivery tag, message, seconds until it
 -- is due, or: key of another result, document, 'result', or: key of a group, size of its chord and saved structure with a
--- space between, 'begin', or: key of a group, '', 'end'
+-- space between, 'begin', or: key of a group, '', 'end', or: how often the message was fetched, the reason, 'dead'
 -- RETURNS: of each flight 1, or 0 when the message was not held, or why it could not be ended
 
 local keys, delayed, delayed_body = flight(), KEYS[5], KEYS[6]
@@ -21,6 +21,10 @@ end
 local DONE = 300
 
 local keep = {
+  dead = function(deliveries, reason, tag)
+    local held = call('HGET', keys.unacked, tag)
+    bury(KEYS[7], release(held) or held, reason, tonumber(deliveries))
+  end,
   result = function(key, document) store(key, document, kept) end,
   begin = function(group, chord)
     local size, structure = string.match(chord, '^(%d+) (.*)$')
@@ -51,7 +55,7 @@ local function send(first, count, parent)
     if how == '' then
       call('LPUSH', what, value)
     elseif keep[how] then
-      keep[how](what, value)
+      keep[how](what, value, parent)
     else
       delay(what, value, tonumber(how), parent)
     end

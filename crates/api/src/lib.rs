@@ -14,7 +14,6 @@ pub mod middleware;
 pub mod query;
 pub mod routes;
 pub mod state;
-pub mod watch;
 
 use std::process::ExitCode;
 

@@ -13,11 +13,11 @@ use logmon_core::log::Record;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
+use logmon_store::watch::Watch;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::ApiError;
 use crate::health::Health;
-use crate::watch::Watch;
 
 /// How long a request waits for the database or Redis, the wait for a turn included.
 ///
@@ -61,7 +61,7 @@ impl State {
             apps: Apps::default(),
             writer: stores.writer,
             health: Health::default(),
-            watch: Watch::new(rule),
+            watch: Watch::start(rule, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),
             database: stores.database,
             broker: stores.broker,
             clock,

@@ -8,6 +8,7 @@ use logmon_core::alert::Rule;
 use logmon_core::clock::Clock;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
+use logmon_store::watch::Watch;
 
 /// What the handlers work with. Clones share it.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Context {
     pub writer: Writer,
     /// The clock.
     pub clock: Arc<dyn Clock>,
+    /// The apps whose errors are stored here.
+    pub watch: Watch,
     /// When an app's errors are too many.
     pub rule: Rule,
     /// How long logs are kept.

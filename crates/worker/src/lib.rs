@@ -42,6 +42,7 @@ use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
+use logmon_store::watch::Watch;
 
 use board::Board;
 use context::Context;
@@ -91,11 +92,11 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Connections to Redis: for the fetcher, the reporter, the heartbeat, the reaper and the end.
-const REDIS_CONNECTIONS: u32 = 5;
+/// Connections to Redis: for the fetcher, the reporter, the heartbeat, the reaper, the watch and the end.
+const REDIS_CONNECTIONS: u32 = 6;
 
 /// Connections to the database beside one for each slot: a slot without one would only put its tasks back.
-const OTHER_CONNECTIONS: usize = 1;
+const OTHER_CONNECTIONS: usize = 2;
 
 impl Cli {
     fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
@@ -103,7 +104,7 @@ impl Cli {
         let slots = self.worker.concurrency.get();
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
         let database = self.database(slots)?;
-        let context = self.context(&database);
+        let context = self.context(&database, &broker);
         let worker = WorkerId::of_this_process();
         let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
         let beating = heartbeat::start(broker.clone(), worker.clone(), self.worker.worker_timeout);
@@ -148,12 +149,14 @@ impl Cli {
         Ok(Database::new(&settings))
     }
 
-    fn context(&self, database: &Database) -> Context {
+    fn context(&self, database: &Database, broker: &Broker) -> Context {
+        let (rule, clock) = (self.check.rule(), Arc::new(SystemClock));
         Context {
             database: database.clone(),
             writer: Writer::start(&self.database),
-            clock: Arc::new(SystemClock),
-            rule: self.check.rule(),
+            watch: Watch::start(rule.clone(), database.clone(), broker.clone(), clock.clone()),
+            clock,
+            rule,
             retention: self.storage.retention,
             zone: self.zone.time_zone,
         }

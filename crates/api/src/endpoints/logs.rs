@@ -197,7 +197,7 @@ async fn store(
         }
     }
     for (app, count) in watched {
-        state.watch.stored(state, app, count);
+        state.watch.stored(app, count);
     }
     Ok(Outcome::Now(stored))
 }

@@ -110,6 +110,29 @@ fn a_passed_threshold_is_checked_at_once_and_once() {
     assert!(checks <= 3, "{checks} checks: one for each server and one by hand at most");
 }
 
+#[test]
+fn a_threshold_that_a_queued_batch_passes_is_checked_at_once_and_once() {
+    let system = System::new();
+    let (api, worker) = (system.serve(), system.work(&[]));
+    // No beat runs. App 1 passes the threshold by what both programs store, app 2 by what the worker does.
+    errors(&api, 1, 50);
+    for (app, count) in [(1, 51), (2, 100), (2, 1)] {
+        let log = json!({"app": app, "level": "ERROR", "message": "boom"});
+        let queued = crate::ingest::post_async(&api, None, &json!(vec![log; count]));
+        assert_eq!(api.run(&queued)["result"]["accepted"], count);
+        let passed = app == 1 || count == 1;
+        let alerts = || api.get("/api/alerts/").json().as_array().unwrap().iter().filter(|a| a["app"] == app).count();
+        if passed {
+            eventually("an alert", || (alerts() == 1).then_some(()));
+        } else {
+            assert_eq!(alerts(), 0);
+        }
+    }
+    check(&system);
+    let checks = worker.said().lines().filter(|line| line.contains("succeeded") && line.contains(CHECK)).count();
+    assert!(checks <= 4, "{checks} checks: one for each program and app that pass it, and one by hand at most");
+}
+
 /// A summary that cannot go on: the app's row is locked by somebody else.
 fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (Session, String) {
     let mut lock = system.database.session();

@@ -1,5 +1,9 @@
 //! Alerts: the rule that raises one, and what it says.
 
+mod watchlist;
+
+pub use watchlist::{Finding, Turn, Watchlist};
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

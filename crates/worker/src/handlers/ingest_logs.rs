@@ -1,8 +1,11 @@
 //! Stores a batch that was answered with 202. Twice: the second finds the batch's key, which is stored with its logs.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use logmon_core::app::AppId;
+use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{IngestInput, IngestLogs, Ingested};
 use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key, Stored, WriteError};
@@ -16,7 +19,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Handle for IngestLogs {
     fn run(context: &Context, input: IngestInput) -> Result<Ingested, Failure> {
-        let count = input.records.len();
+        let (count, watched) = (input.records.len(), watched(&input.records, context.watch.level()));
         let body_hash: Option<[u8; 32]> = input.body_hash.try_into().ok();
         let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
         let name = input.key;
@@ -27,15 +30,29 @@ impl Handle for IngestLogs {
             // Nobody listens any more when the time is up.
             let _told = told.send(outcome);
         });
-        match heard.recv_timeout(DEADLINE + Duration::from_secs(1)) {
-            Ok(Ok(stored)) => Ok(outcome(&stored)),
-            Ok(Err(WriteError::KeyTaken)) => duplicate(context, &name, &body_hash, count),
+        let ingested = match heard.recv_timeout(DEADLINE + Duration::from_secs(1)) {
+            Ok(Ok(stored)) => outcome(&stored),
+            Ok(Err(WriteError::KeyTaken)) => duplicate(context, &name, &body_hash, count)?,
             Ok(Err(error @ (WriteError::Unavailable(_) | WriteError::Full))) => {
-                Err(Failure::Unavailable(error.to_string()))
+                return Err(Failure::Unavailable(error.to_string()));
             }
-            Err(_) => Err(Failure::Unavailable("the database did not answer in time".to_owned())),
+            Err(_) => return Err(Failure::Unavailable("the database did not answer in time".to_owned())),
+        };
+        // Also what was stored before: whoever did so may have died before this.
+        for (app, count) in watched {
+            context.watch.stored(app, count);
         }
+        Ok(ingested)
     }
+}
+
+/// How many records of a level each app has.
+fn watched(records: &[Record], level: Level) -> BTreeMap<AppId, u64> {
+    let mut watched = BTreeMap::new();
+    for record in records.iter().filter(|record| record.level == level) {
+        *watched.entry(record.app).or_default() += 1;
+    }
+    watched
 }
 
 /// The batch was stored before, or the client used its key for two batches: then this one never will be.

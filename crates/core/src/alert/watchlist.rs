@@ -1,0 +1,170 @@
+//! The apps whose logs come in, and when each is to be counted: between the checks of the schedule, but not at every log.
+//!
+//! What a process stores is added up as it goes by, so that the database is asked only when the threshold may have been
+//! passed; and once a second while logs of the rule's level come in, for other processes store some too.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::{Outcome, Rule};
+use crate::app::AppId;
+
+/// How often an app is counted while the threshold seems far.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The apps whose logs come in.
+#[derive(Debug)]
+pub struct Watchlist {
+    rule: Rule,
+    apps: HashMap<AppId, Seen>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// How many logs there were when they were counted last.
+    known: u64,
+    /// How many this process has stored since.
+    since: u64,
+    /// When they were counted last.
+    counted: Option<Instant>,
+    /// When they are to be counted next.
+    due: Option<Instant>,
+    /// What the rule said last.
+    outcome: Outcome,
+}
+
+const NEW: Seen = Seen { known: 0, since: 0, counted: None, due: None, outcome: Outcome::Calm };
+
+/// What there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// An app's logs are to be counted now.
+    Count(AppId),
+    /// Nothing before this moment.
+    At(Instant),
+    /// Nothing.
+    Idle,
+}
+
+/// What a count means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// The app has just passed the threshold: a check is due.
+    Passed,
+    /// Nothing new.
+    Same,
+}
+
+impl Watchlist {
+    /// Watches for what `rule` says.
+    pub fn new(rule: Rule) -> Self {
+        Self { rule, apps: HashMap::new() }
+    }
+
+    /// Hears that so many logs of the rule's level were stored for an app. Gives the moment at which they are to be counted,
+    /// when that is earlier than what was due for the app before.
+    pub fn stored(&mut self, app: AppId, count: u64, now: Instant) -> Option<Instant> {
+        let seen = self.apps.entry(app).or_insert(NEW);
+        seen.since += count;
+        let passed = self.rule.evaluate(seen.known + seen.since) == Outcome::Breached;
+        let due = match seen.counted {
+            Some(counted) if seen.outcome == Outcome::Breached || !passed => now.max(counted + INTERVAL),
+            Some(_) | None => now,
+        };
+        if seen.due.is_some_and(|before| before <= due) {
+            return None;
+        }
+        seen.due = Some(due);
+        Some(due)
+    }
+
+    /// What there is to do at `now`. An app that is to be counted is off the list until logs of it are stored again.
+    pub fn next(&mut self, now: Instant) -> Turn {
+        let due = self.apps.iter_mut().filter_map(|(app, seen)| Some((seen.due?, *app, seen)));
+        match due.min_by_key(|(due, app, _)| (*due, *app)) {
+            None => Turn::Idle,
+            Some((due, ..)) if due > now => Turn::At(due),
+            Some((_, app, seen)) => {
+                // What is stored from now on may be missing from the count.
+                (seen.since, seen.counted, seen.due) = (0, Some(now), None);
+                Turn::Count(app)
+            }
+        }
+    }
+
+    /// Hears how many logs of the rule's level an app has within its window.
+    pub fn counted(&mut self, app: AppId, count: u64) -> Finding {
+        let seen = self.apps.entry(app).or_insert(NEW);
+        let before = seen.outcome;
+        (seen.known, seen.outcome) = (count, self.rule.evaluate(count));
+        match (before, seen.outcome) {
+            (Outcome::Calm, Outcome::Breached) => Finding::Passed,
+            _ => Finding::Same,
+        }
+    }
+
+    /// Hears that an app could not be counted, or not be checked: it is counted again after a while.
+    pub fn failed(&mut self, app: AppId, now: Instant) {
+        self.apps.insert(app, Seen { counted: Some(now), due: Some(now + INTERVAL), ..NEW });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::Level;
+
+    const APP: AppId = AppId(1);
+
+    fn list() -> (Watchlist, Instant) {
+        let rule = Rule { level: Level::Error, threshold: 100, window: Duration::from_secs(600) };
+        (Watchlist::new(rule), Instant::now())
+    }
+
+    #[test]
+    fn an_app_is_counted_at_once_when_the_threshold_may_be_passed_and_else_after_a_while() {
+        let (mut list, start) = list();
+        assert_eq!(list.next(start), Turn::Idle);
+        assert_eq!(list.stored(APP, 1, start), Some(start), "nothing is known of a new one");
+        assert_eq!(list.next(start), Turn::Count(APP));
+        assert_eq!(list.counted(APP, 60), Finding::Same);
+        assert_eq!(list.stored(APP, 40, start), Some(start + INTERVAL), "others may have stored some as well");
+        assert_eq!(list.stored(APP, 0, start), None, "that is due already");
+        assert_eq!(list.next(start), Turn::At(start + INTERVAL));
+        assert_eq!(list.stored(APP, 1, start), Some(start));
+        assert_eq!(list.next(start), Turn::Count(APP));
+        assert_eq!(list.counted(APP, 101), Finding::Passed);
+        assert_eq!(list.next(start), Turn::Idle);
+    }
+
+    #[test]
+    fn a_passed_threshold_is_found_once_until_all_is_calm_again() {
+        let (mut list, start) = list();
+        let count = |list: &mut Watchlist, at: u32, count| {
+            let at = start + INTERVAL * at;
+            list.stored(APP, 101, at);
+            assert_eq!(list.next(at), Turn::Count(APP));
+            list.counted(APP, count)
+        };
+        let found = [101, 500, 100, 99, 101].into_iter().zip(0..).map(|(n, at)| count(&mut list, at, n));
+        assert_eq!(
+            found.collect::<Vec<_>>(),
+            [Finding::Passed, Finding::Same, Finding::Same, Finding::Same, Finding::Passed]
+        );
+        let late = start + INTERVAL * 4;
+        assert_eq!(list.stored(APP, 1_000, late), Some(late + INTERVAL), "there is no hurry any more");
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_after_a_while_and_not_at_every_log() {
+        let (mut list, start) = list();
+        list.stored(APP, 200, start);
+        list.next(start);
+        assert_eq!(list.counted(APP, 200), Finding::Passed);
+        list.failed(APP, start);
+        assert_eq!(list.stored(APP, 1, start), None);
+        assert_eq!(list.next(start), Turn::At(start + INTERVAL));
+        assert_eq!(list.next(start + INTERVAL), Turn::Count(APP));
+        assert_eq!(list.counted(APP, 200), Finding::Passed);
+    }
+}

@@ -34,6 +34,8 @@ struct State {
     /// Since when the first of them has been waiting for a slot.
     since: Option<Instant>,
     reports: Vec<Report>,
+    /// How many messages were taken by a slot and are whose report Redis does not have yet.
+    unreported: usize,
     /// Slots that wait for work.
     idle: usize,
     /// How long a task runs, over the last ones; none are known at first, and after all slots were busy for long.
@@ -117,11 +119,11 @@ impl Board {
         }
     }
 
-    // Few at a time would cost Redis more than they bring.
+    // Few at a time would cost Redis more than they bring, and what is not reported yet is in flight as well.
     fn room(&self, state: &State) -> usize {
         let ahead = self.ahead(state);
-        let room = (state.idle + ahead).saturating_sub(state.ready.len());
-        if state.ready.len() > ahead / 2 { 0 } else { room }
+        let here = state.ready.len() + state.unreported;
+        if state.ready.len() > ahead / 2 { 0 } else { (state.idle + ahead).saturating_sub(here) }
     }
 
     fn ahead(&self, state: &State) -> usize {
@@ -180,19 +182,85 @@ impl Board {
 
     fn add(&self, mut state: MutexGuard<'_, State>, report: Report) {
         state.reports.push(report);
+        state.unreported += 1;
         if state.reporter_waits {
             self.0.told.notify_one();
         }
     }
 
-    /// For the reporter: waits for reports; there are none when all slots have ended.
+    /// For the reporter: waits for reports, those of the last time being done; there are none when all slots have ended.
     pub fn reports(&self) -> Vec<Report> {
         let mut state = self.state();
+        state.unreported = state.reports.len();
+        self.call_fetcher(&state);
         while state.reports.is_empty() && !state.complete {
             state.reporter_waits = true;
             state = self.0.told.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.reporter_waits = false;
         }
         std::mem::take(&mut state.reports)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(3_600);
+
+    fn fetched(count: usize) -> Vec<Fetched> {
+        let (tag, at) = (String::new(), Default::default());
+        let message = Fetched { raw: Vec::new(), tag, deliveries: 1, at, since: Instant::now() };
+        vec![message; count]
+    }
+
+    fn put_back() -> Report {
+        Report::PutBack { tag: String::new() }
+    }
+
+    /// A board for one slot, which has run tasks of this length.
+    fn after(runtime: Duration) -> Board {
+        let board = Board::new(1, 8);
+        board.report(put_back(), runtime);
+        assert_eq!(board.reports().len(), 1);
+        board.complete();
+        assert!(board.reports().is_empty(), "the first ones are done");
+        board
+    }
+
+    #[test]
+    fn so_much_is_fetched_ahead_as_runs_in_a_moment() {
+        for (runtime, expected) in [(Duration::ZERO, 8), (AHEAD / 4, 4), (AHEAD, 1)] {
+            assert!(matches!(after(runtime).next(LONG), Next::Fetch(count) if count == expected), "{runtime:?}");
+        }
+        let board = after(LONG);
+        assert_eq!(board.room(&board.state()), 0, "what runs for long is fetched for a free slot only");
+    }
+
+    #[test]
+    fn what_is_not_reported_yet_is_in_flight_as_well() {
+        let board = after(Duration::ZERO);
+        board.put(fetched(8));
+        for _ in 0..8 {
+            assert!(board.take().is_some());
+            board.report(put_back(), Duration::ZERO);
+        }
+        assert_eq!(board.room(&board.state()), 0);
+        assert_eq!(board.reports().len(), 8);
+        assert_eq!(board.room(&board.state()), 0, "Redis does not know yet");
+        assert!(board.reports().is_empty());
+        assert_eq!(board.room(&board.state()), 8);
+    }
+
+    #[test]
+    fn what_no_slot_becomes_free_for_goes_back() {
+        let board = after(Duration::ZERO);
+        board.put(fetched(3));
+        assert!(matches!(board.next(Duration::ZERO), Next::PutBack(back) if back.len() == 3));
+        assert_eq!(board.room(&board.state()), 0, "until a slot is free");
+        board.put(fetched(2));
+        board.close();
+        assert!(board.take().is_none());
+        assert!(matches!(board.next(LONG), Next::End(back) if back.len() == 2));
     }
 }

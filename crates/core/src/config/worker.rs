@@ -16,7 +16,7 @@ pub struct WorkerSettings {
     pub concurrency: NonZeroUsize,
 
     /// How many messages may wait here for each of these, at most: no more than run within 20 ms are fetched ahead
-    #[arg(long, env = "PREFETCH", default_value = "32", value_parser = prefetch)]
+    #[arg(long, env = "PREFETCH", default_value = "64", value_parser = prefetch)]
     pub prefetch: u16,
 
     /// The queues to serve, the first one first, with commas between

@@ -77,6 +77,13 @@ pub(super) struct Properties<'a> {
     pub(super) body_encoding: Option<&'a RawValue>,
 }
 
+/// Where a message was sent.
+#[derive(Debug, Deserialize)]
+pub(super) struct DeliveryInfo<'a> {
+    #[serde(borrow)]
+    pub(super) routing_key: Option<&'a RawValue>,
+}
+
 // A derived struct would be read from an array as well.
 struct Object<T>(PhantomData<T>);
 

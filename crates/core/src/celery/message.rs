@@ -7,7 +7,7 @@ use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::envelope::{Envelope, Headers, Properties, text, with_headers};
+use super::envelope::{DeliveryInfo, Envelope, Headers, Properties, object, text, with_headers};
 use super::signature::Workflow;
 use super::{Arguments, Malformed, Priority, TaskId, body};
 use crate::python::{Entries, Nan, strict_json};
@@ -215,10 +215,9 @@ impl Properties<'_> {
     fn queue(&self) -> Result<String, Malformed> {
         let wrong =
             || Malformed::Property { name: "delivery_info", expected: "an object with exchange and routing_key" };
-        let info: Entries<'_> =
-            self.delivery_info.and_then(|info| serde_json::from_str(info.get()).ok()).ok_or_else(wrong)?;
-        let key = info.0.iter().find(|(name, _)| name == "routing_key").and_then(|(_, key)| text(key));
-        key.map(Cow::into_owned).ok_or_else(wrong)
+        let info = self.delivery_info.map(|info| object(&mut serde_json::Deserializer::from_str(info.get())));
+        let info: DeliveryInfo<'_> = info.and_then(Result::ok).ok_or_else(wrong)?;
+        info.routing_key.and_then(text).map(Cow::into_owned).ok_or_else(wrong)
     }
 }
 

@@ -122,17 +122,19 @@ impl NewTask {
             ("replaced_task_nesting", json!(0)),
             ("stamped_headers", if names.is_empty() { Value::Null } else { json!(names) }),
         ];
-        let stamps = ("stamps".to_owned(), write_object(stamps).unwrap_or_default());
-        let own = own.into_iter().map(|(name, value)| (name.to_owned(), value.to_string())).chain([stamps]);
-        let further = place.headers.iter().map(|(name, value)| (name.clone(), value.get().to_owned()));
-        let further = further.chain(self.headers.iter().map(|(name, value)| (name.clone(), value.to_string())));
-        let mut headers: Vec<(String, String)> = Vec::new();
-        for (name, value) in own.chain(further) {
-            headers.retain(|(earlier, _)| *earlier != name);
-            headers.push((name, value));
-        }
-        write_object(headers.iter().map(|(name, value)| Some((name.as_str(), value.as_str().into()))))
-            .unwrap_or_default()
+        let stamps = ("stamps", write_object(stamps).unwrap_or_default());
+        let own = own.into_iter().map(|(name, value)| (name, value.to_string())).chain([stamps]);
+        let further: Vec<(&str, String)> = place
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.get().to_owned()))
+            .chain(self.headers.iter().map(|(name, value)| (name.as_str(), value.to_string())))
+            .collect();
+        // What the caller says of a header of ours stands in its place.
+        let own = own.filter(|(name, _)| !further.iter().any(|(other, _)| other == name));
+        let all: Vec<(&str, String)> = own.collect();
+        let entries = all.iter().chain(&further).map(|(name, value)| Some((*name, value.as_str().into())));
+        write_object(entries).unwrap_or_default()
     }
 
     // In this order: the scripts that take messages into flight read their ends.

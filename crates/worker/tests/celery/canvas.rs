@@ -23,6 +23,7 @@ fn workflows_go_through_both_kinds_of_worker() {
         ("group_last", json!([1, 2])),
         ("body_chain", json!(13)),
         ("empty_header", json!(0)),
+        ("stamped", json!([{"tenant": "t9"}, 6, true, true])),
     ] {
         assert_eq!(shop.run(canvas), json!({"value": value}), "{canvas}");
     }

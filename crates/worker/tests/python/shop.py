@@ -47,6 +47,13 @@ def fail(*_):
     raise ValueError("kaput")
 
 
+@app.task(name="shop.request", bind=True)
+def request(self, *_):
+    """What its message says of it."""
+    info = self.request
+    return [info.stamps, info.delivery_info["priority"], info.expires is not None, info.root_id == info.parent_id]
+
+
 @app.task(name="shop.note")
 def note(*args):
     """Keeps what it was called with, each call once."""
@@ -68,7 +75,15 @@ def unknown(*args):
     return app.signature("nobody.knows", args=args, queue="celery")
 
 
+def stamped():
+    options = {"priority": 6, "countdown": 0.2, "expires": 60}
+    canvas = chain(ours(1), at_shop(request).set(**options))
+    canvas.stamp(tenant="t9")
+    return canvas
+
+
 CANVASES = {
+    "stamped": stamped,
     "chain": lambda: chain(ours(1), at_shop(add, 2), ours(), at_shop(add, 3)),
     "immutable": lambda: chain(ours(1), app.signature(NOOP, args=[9], queue="celery", immutable=True)),
     "link": lambda: ours(1).set(link=[at_shop(note, "a"), at_shop(note, "b")]),

@@ -6,6 +6,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use logmon_core::field::FieldErrors;
+use logmon_core::tasks::KeyOrigin;
 use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key};
 
@@ -30,7 +31,7 @@ pub fn key_of(request: &HttpRequest, body: &RawBody, now: DateTime<Utc>) -> Resu
         let expected = format!("Expected 1 to {KEY_MAX} visible ASCII characters.");
         return Err(FieldErrors::one("Idempotency-Key", expected).into());
     }
-    Ok(Some(Key { key: key.to_owned(), body_hash: body.hash(), created_at: now }))
+    Ok(Some(Key { key: key.to_owned(), origin: KeyOrigin::Client, body_hash: body.hash(), created_at: now }))
 }
 
 /// The answer that was given to the request with this key, if it was stored before.

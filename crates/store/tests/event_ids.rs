@@ -9,6 +9,7 @@ use std::time::Instant;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use logmon_core::app::{AppId, NewApp};
 use logmon_core::log::{EventId, Level, LogId, Record};
+use logmon_core::tasks::KeyOrigin;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored, WriteError, Writer};
 use logmon_store::db::{apps, partitions, verify};
 use logmon_store::testing::process::PATIENCE;
@@ -44,7 +45,7 @@ fn store(writer: &Writer, records: Vec<Record>) -> Vec<Stored> {
 
 fn store_once(writer: &Writer, key: &str, records: Vec<Record>) -> Result<Vec<Stored>, WriteError> {
     let (told, heard) = mpsc::channel();
-    let key = Key { key: key.to_owned(), body_hash: [7; 32], created_at: at(0) };
+    let key = Key { key: key.to_owned(), origin: KeyOrigin::Client, body_hash: [7; 32], created_at: at(0) };
     let answer = |stored: &[Stored]| Answer { status: 200, body: format!("{}", stored.len()) };
     writer.submit_once(key, records, Box::new(answer), Instant::now() + PATIENCE, move |stored| {
         drop(told.send(stored));

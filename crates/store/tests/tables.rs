@@ -14,7 +14,7 @@ use logmon_store::db::alerts::Raised;
 use logmon_store::db::apps::SaveAppError;
 use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::writer::Stored;
-use logmon_store::db::{alerts, apps, log_counts, log_summaries, logs};
+use logmon_store::db::{alerts, apps, ingest_keys, log_counts, log_summaries, logs};
 use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::PATIENCE;
 
@@ -166,4 +166,40 @@ fn a_dead_connection_is_unavailable_and_the_next_one_works() {
     assert!(matches!(error, logmon_store::db::DbError::Unavailable(_)), "{error}");
     drop(conn);
     assert_eq!(apps::ids(&mut test.database.get().unwrap()).unwrap(), []);
+}
+
+#[test]
+fn keys_are_forgotten_when_their_requests_cannot_come_again() {
+    let test = TestDatabase::new();
+    let hours = |hours: i64| at(hours * 3_600_000_000);
+    let forget = |now: i64| {
+        let mut conn = test.connect();
+        ingest_keys::delete_of_clients(&mut conn, hours(now - 24)).unwrap();
+        ingest_keys::delete_of_batches(&mut conn, hours(now)).unwrap();
+        let left = |origin: &str| {
+            let sql = "SELECT COALESCE(SUM(CAST(idempotency_key AS SIGNED)), 0) FROM core_ingestkey";
+            test.number(&format!("{sql} WHERE origin = '{origin}'"))
+        };
+        (left("client"), left("batch"))
+    };
+    // A key is named after the hour in which it was made, and each is a power of two.
+    let make = |origin: &str, hour: i64| {
+        let time = hours(hour).format("%Y-%m-%d %H:%M:%S%.6f");
+        let key = if origin == "batch" { format!("'{hour}'") } else { format!("'0{hour}'") };
+        test.execute(&format!(
+            "INSERT INTO core_ingestkey (idempotency_key, body_hash, answer, created_at, origin) VALUES ({key}, '', '', '{time}', '{origin}')"
+        ));
+    };
+    for hour in [1, 2, 4, 8] {
+        make("client", hour);
+        make("batch", hour);
+    }
+    assert_eq!(forget(4), (15, 15), "the batch of hour 2 proves no more than hour 1");
+    assert_eq!(forget(5), (15, 8 + 4), "that of hour 4 is an hour old, and was stored over an hour after those");
+    assert_eq!(forget(8), (15, 8 + 4));
+    assert_eq!(forget(26), (8 + 4 + 2, 8), "time without any worker is no time");
+    assert_eq!(forget(1_000), (0, 8));
+    make("batch", 1_000);
+    assert_eq!(forget(1_000), (0, 1_008), "the first batch after that may be faster than what comes again");
+    assert_eq!(forget(1_001), (0, 1_000));
 }

@@ -12,7 +12,7 @@ use logmon_core::celery::TaskId;
 use logmon_core::field::{FieldErrors, Fields};
 use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog, Record};
 use logmon_core::page::Cursor;
-use logmon_core::tasks::{IngestInput, IngestLogs, Task as _};
+use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
 use logmon_store::broker::{BrokerError, Room};
 use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
@@ -256,8 +256,11 @@ impl Batch {
             return Ok(idempotency::respond(batch_answer(0, 0, rejected)));
         }
         let accepted = good.len();
-        let key = key.map_or_else(|| format!("task:{}", TaskId::random()), |key| key.key);
-        let input = IngestInput { key, body_hash: hash.to_vec(), records: good };
+        let (key, origin) = match key {
+            Some(key) => (key.key, KeyOrigin::Client),
+            None => (format!("batch:{}", TaskId::random()), KeyOrigin::Batch),
+        };
+        let input = IngestInput { key, origin, body_hash: hash.to_vec(), records: good };
         let bounds = state.ingest_bounds;
         let (task_id, room) = state
             .broker(move |broker| {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::common::{Api, System};
 
 const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
+const ROTATE: &str = "log_monitor_system.apps.core.tasks.rotate_partitions";
 
 fn errors(api: &Api, app: i64, count: usize) {
     let log = json!({"app": app, "level": "ERROR", "message": "boom"});
@@ -275,7 +276,24 @@ fn days_past_retention_are_dropped_and_the_rest_stays() {
         ));
     }
     for _ in 0..2 {
-        run_task(&system, "log_monitor_system.apps.core.tasks.rotate_partitions");
+        run_task(&system, ROTATE);
         assert_eq!(system.database.number("SELECT COUNT(*) FROM core_log"), 2);
     }
+}
+
+#[test]
+fn the_keys_of_queued_batches_are_forgotten_soon_and_those_of_clients_are_not() {
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    let log = json!({"app": 1, "level": "INFO", "message": "m"});
+    for (key, hours) in [(None, 3), (Some("k"), 3), (None, 1)] {
+        assert_eq!(api.run(&crate::ingest::post_async(&api, key, &log))["status"], "SUCCESS");
+        system.database.execute(&format!(
+            "UPDATE core_ingestkey SET created_at = created_at - INTERVAL {hours} HOUR WHERE created_at > NOW() - INTERVAL 30 MINUTE"
+        ));
+    }
+    run_task(&system, ROTATE);
+    let keys =
+        |origin| system.database.number(&format!("SELECT COUNT(*) FROM core_ingestkey WHERE origin = '{origin}'"));
+    assert_eq!((keys("client"), keys("batch")), (1, 1));
 }

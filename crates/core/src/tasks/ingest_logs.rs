@@ -14,12 +14,36 @@ pub struct IngestLogs;
 /// The batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct IngestInput {
-    /// The client's Idempotency-Key, or one that was made for the task.
+    /// The client's Idempotency-Key, or one that was made for the batch.
     pub key: String,
+    /// Which of the two.
+    #[serde(default)]
+    pub origin: KeyOrigin,
     /// The SHA-256 of the request's body.
     pub body_hash: Vec<u8>,
     /// The logs, checked when they were taken.
     pub records: Vec<Record>,
+}
+
+/// Who made the key of a request, and so for how long it must be known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyOrigin {
+    /// The client, who may send the request again.
+    #[default]
+    Client,
+    /// We did, for a queued batch: only its message comes again, when the worker that ran it died.
+    Batch,
+}
+
+impl KeyOrigin {
+    /// Its name in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Batch => "batch",
+        }
+    }
 }
 
 /// What became of the batch.
@@ -36,7 +60,7 @@ pub struct Ingested {
 impl Task for IngestLogs {
     const NAME: &'static str = "log_monitor_system.apps.core.tasks.ingest_logs";
     const QUEUE: &'static str = INGEST_QUEUE;
-    const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records"];
+    const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records", "origin"];
     type Input = IngestInput;
     type Output = Ingested;
 }

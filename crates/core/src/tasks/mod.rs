@@ -11,7 +11,7 @@ mod rotate_partitions;
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
-pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested};
+pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
 pub use noop::{Noop, NoopInput};
 pub use rotate_partitions::{RotatePartitions, Rotated};
 

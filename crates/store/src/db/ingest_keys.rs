@@ -3,11 +3,13 @@
 //! A key is written by [`super::writer`] in the transaction that stores the request's logs: whoever finds it knows that
 //! they are stored, and who does not, that they are not.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use diesel::dsl::max;
 use diesel::prelude::*;
+use logmon_core::tasks::KeyOrigin;
 
 use super::schema::core_ingestkey;
-use super::{Connection, DbError};
+use super::{Connection, DbError, utc};
 
 /// A request that was stored under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +35,38 @@ pub fn find(conn: &mut Connection, key: &str) -> Result<Option<Stored>, DbError>
     Ok(row.map(|(body_hash, status, answer)| Stored { body_hash, status: status.unsigned_abs(), answer }))
 }
 
-/// Forgets the keys that are older than `before`.
+/// Forgets the keys that clients made and that are older than `before`.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn delete_before(conn: &mut Connection, before: DateTime<Utc>) -> Result<(), DbError> {
-    let sql =
-        format!("DELETE FROM core_ingestkey WHERE created_at < '{}' LIMIT 10000", before.format("%Y-%m-%d %H:%M:%S"));
+pub fn delete_of_clients(conn: &mut Connection, before: DateTime<Utc>) -> Result<(), DbError> {
+    delete(conn, KeyOrigin::Client, before)
+}
+
+/// How long, at most, a batch takes to come again once workers store batches: those that dead workers held come next.
+const COMES_AGAIN: TimeDelta = TimeDelta::hours(1);
+
+/// Forgets the keys of queued batches that cannot come again.
+///
+/// Those are older by an hour than one which is an hour old itself: workers were storing batches well after them. Only such
+/// time counts, for without a worker a batch waits on Redis for days.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn delete_of_batches(conn: &mut Connection, now: DateTime<Utc>) -> Result<(), DbError> {
+    let newest: Option<NaiveDateTime> = core_ingestkey::table
+        .select(max(core_ingestkey::created_at))
+        .filter(core_ingestkey::origin.eq(KeyOrigin::Batch.as_str()))
+        .filter(core_ingestkey::created_at.le((now - COMES_AGAIN).naive_utc()))
+        .first(conn)?;
+    newest.map_or(Ok(()), |newest| delete(conn, KeyOrigin::Batch, utc(newest) - COMES_AGAIN))
+}
+
+fn delete(conn: &mut Connection, origin: KeyOrigin, before: DateTime<Utc>) -> Result<(), DbError> {
+    let (origin, before) = (origin.as_str(), before.format("%Y-%m-%d %H:%M:%S"));
+    let sql = format!(
+        "DELETE FROM core_ingestkey WHERE origin = '{origin}' AND created_at < '{before}' ORDER BY created_at LIMIT 10000"
+    );
     while diesel::sql_query(&sql).execute(conn)? > 0 {}
     Ok(())
 }

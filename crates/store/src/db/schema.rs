@@ -30,6 +30,8 @@ diesel::table! {
         status -> Smallint,
         answer -> Longtext,
         created_at -> Datetime,
+        #[max_length = 6]
+        origin -> Varchar,
     }
 }
 

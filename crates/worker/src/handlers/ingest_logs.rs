@@ -23,7 +23,7 @@ impl Handle for IngestLogs {
         let body_hash: Option<[u8; 32]> = input.body_hash.try_into().ok();
         let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
         let name = input.key;
-        let key = Key { key: name.clone(), body_hash, created_at: context.clock.now() };
+        let key = Key { key: name.clone(), origin: input.origin, body_hash, created_at: context.clock.now() };
         let (told, heard) = mpsc::channel();
         let answer = |stored: &[Stored]| Answer { status: 200, body: json!(outcome(stored)).to_string() };
         context.writer.submit_once(key, input.records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {

@@ -20,7 +20,8 @@ impl Handle for RotatePartitions {
         let mut conn = context.database.get()?;
         let made = partitions::make_until(&mut conn, last)?;
         let dropped = partitions::drop_before(&mut conn, (now - context.retention).date_naive())?;
-        ingest_keys::delete_before(&mut conn, now - KEYS_KEPT)?;
+        ingest_keys::delete_of_clients(&mut conn, now - KEYS_KEPT)?;
+        ingest_keys::delete_of_batches(&mut conn, now)?;
         if made + dropped > 0 {
             log::info!(made, dropped; "days of the logs");
         }

@@ -17,6 +17,7 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use logmon_core::config::DatabaseSettings;
 use logmon_core::log::{LogId, Record};
+use logmon_core::tasks::KeyOrigin;
 use thiserror::Error;
 
 use queue::{Job, Queue};
@@ -52,8 +53,10 @@ pub struct Earlier {
 /// The key of a request that is to be stored once, however often it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// The client's Idempotency-Key, at most 255 bytes.
+    /// The key, at most 255 bytes.
     pub key: String,
+    /// Who made it.
+    pub origin: KeyOrigin,
     /// The SHA-256 of the request's body.
     pub body_hash: [u8; 32],
     /// When it came.

@@ -42,14 +42,12 @@ pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record>, step: i6
 
 /// The beginning of a transaction with a key, which comes first: of two requests with the same key one waits for the other.
 pub(super) fn begin_key(key: &Key) -> String {
-    let mut sql =
-        String::from("BEGIN;INSERT INTO core_ingestkey (idempotency_key,body_hash,answer,created_at) VALUES (x'");
+    let mut sql = String::from("BEGIN;INSERT INTO core_ingestkey ");
+    sql.push_str("(idempotency_key,body_hash,answer,created_at,origin) VALUES (x'");
     push_hex(&mut sql, key.key.as_bytes());
     sql.push_str("',x'");
     push_hex(&mut sql, &key.body_hash);
-    sql.push_str("','','");
-    sql.push_str(&in_sql(key.created_at));
-    sql.push_str("')");
+    push(&mut sql, format_args!("','','{}','{}')", in_sql(key.created_at), key.origin.as_str()));
     sql
 }
 

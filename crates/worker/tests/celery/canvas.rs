@@ -1,6 +1,6 @@
 //! Workflows whose tasks are Python's and ours by turns.
 
-use logmon_store::testing::process::eventually;
+use logmon_store::testing::process::{Signal, eventually};
 use serde_json::json;
 
 use crate::common::System;
@@ -67,4 +67,29 @@ fn a_header_is_counted_once_whichever_worker_runs_it() {
         assert_eq!(shop.run("large_chord"), json!({"value": (0..60).sum::<i64>()}));
         assert_eq!(shop.run("chord_in_chord"), json!({"value": 7}));
     }
+}
+
+#[test]
+fn a_chords_body_is_sent_once_whoever_dies() {
+    const CHORDS: usize = 50;
+    let system = System::new();
+    let _theirs = system.celery_works("shop");
+    let settings = [("WORKER_TIMEOUT", "1s")];
+    let mut shop = system.shop();
+    for round in 1..=3 {
+        shop.ask("cast", &json!(["noted_chord", CHORDS]));
+        let mut victim = system.work(&settings);
+        victim.wait_for_line("succeeded");
+        victim.signal(Signal::Kill);
+        victim.wait();
+        let mut next = system.work(&settings);
+        eventually("the bodies", || {
+            (shop.ask("notes", &json!([])).as_array().unwrap().len() >= CHORDS * round).then_some(())
+        });
+        eventually("rest", || (system.broker.in_flight() == 0).then_some(()));
+        next.stop();
+    }
+    let notes = shop.ask("notes", &json!([]));
+    let expected = json!([(0..10).collect::<Vec<_>>()]).to_string().replace(',', ", ");
+    assert_eq!(notes, json!(vec![expected; CHORDS * 3]));
 }

@@ -84,6 +84,7 @@ def stamped():
 
 CANVASES = {
     "stamped": stamped,
+    "noted_chord": lambda: chord([ours(n) for n in range(10)], at_shop(note)),
     "chain": lambda: chain(ours(1), at_shop(add, 2), ours(), at_shop(add, 3)),
     "immutable": lambda: chain(ours(1), app.signature(NOOP, args=[9], queue="celery", immutable=True)),
     "link": lambda: ours(1).set(link=[at_shop(note, "a"), at_shop(note, "b")]),
@@ -117,6 +118,12 @@ def outcome(result):
 def run(canvas):
     """What a canvas comes to."""
     return outcome(CANVASES[canvas]().apply_async())
+
+
+def cast(canvas, count):
+    """Sends a canvas so often, and waits for nothing."""
+    for _ in range(count):
+        CANVASES[canvas]().apply_async()
 
 
 def send(args, options):

@@ -17,7 +17,6 @@ const AHEAD: Duration = Duration::from_millis(20);
 pub struct Board(Arc<Shared>);
 
 struct Shared {
-    slots: usize,
     prefetch: usize,
     state: Mutex<State>,
     /// Something for a slot.
@@ -30,6 +29,10 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
+    /// How many slots there are to be.
+    slots: usize,
+    /// Threads that work in one.
+    threads: usize,
     ready: VecDeque<Fetched>,
     /// Since when the first of them has been waiting for a slot.
     since: Option<Instant>,
@@ -62,7 +65,8 @@ impl Board {
     /// A board for so many slots, which fetches at most `prefetch` messages ahead for each.
     pub fn new(slots: usize, prefetch: usize) -> Self {
         let (work, room, told) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Self(Arc::new(Shared { slots, prefetch, state: Mutex::default(), work, room, told }))
+        let state = Mutex::new(State { slots, ..State::default() });
+        Self(Arc::new(Shared { prefetch, state, work, room, told }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -71,7 +75,27 @@ impl Board {
 
     /// How many slots there are.
     pub fn slots(&self) -> usize {
-        self.0.slots
+        self.state().slots
+    }
+
+    /// There are to be so many slots: threads that are too many end when they have nothing to run.
+    pub fn resize(&self, slots: usize) {
+        self.state().slots = slots;
+        self.0.work.notify_all();
+    }
+
+    /// How many threads are missing; from now on they count as there.
+    pub fn enlist(&self) -> usize {
+        let mut state = self.state();
+        let missing = if state.closed { 0 } else { state.slots.saturating_sub(state.threads) };
+        state.threads += missing;
+        missing
+    }
+
+    /// A thread takes nothing any more.
+    pub fn desert(&self) {
+        let mut state = self.state();
+        state.threads = state.threads.saturating_sub(1);
     }
 
     /// How many messages may be fetched ahead for each slot.
@@ -128,7 +152,7 @@ impl Board {
 
     fn ahead(&self, state: &State) -> usize {
         let each = state.runtime.map_or(0, |runtime| AHEAD.as_nanos() / runtime.as_nanos().max(1));
-        usize::try_from(each).unwrap_or(usize::MAX).min(self.0.prefetch) * self.0.slots
+        usize::try_from(each).unwrap_or(usize::MAX).min(self.0.prefetch) * state.slots
     }
 
     /// For the fetcher: gives the slots what it fetched.
@@ -143,11 +167,15 @@ impl Board {
         }
     }
 
-    /// For a slot: waits for a message; none comes when the worker is to end.
+    /// For a slot: waits for a message; none comes when the slot or the worker is to end.
     pub fn take(&self) -> Option<Fetched> {
         let mut state = self.state();
         loop {
             if state.closed {
+                return None;
+            }
+            if state.threads > state.slots {
+                state.threads -= 1;
                 return None;
             }
             if let Some(fetched) = state.ready.pop_front() {

@@ -25,6 +25,7 @@ pub mod results;
 pub mod revokes;
 pub mod runner;
 pub mod running;
+pub mod slots;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -49,13 +50,14 @@ use context::Context;
 use events::Events;
 use fetcher::Fetcher;
 use limits::Limits;
-use presence::Open;
+use presence::{Open, Presence};
 use queues::Queues;
 use reporter::Reporter;
 use results::Results;
 use revokes::Revokes;
 use runner::Runner;
 use running::Running;
+use slots::Slots;
 
 /// LogMon's worker: runs the tasks of the queues
 #[derive(Debug, Parser)]
@@ -101,9 +103,8 @@ const OTHER_CONNECTIONS: usize = 2;
 impl Cli {
     fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
-        let slots = self.worker.concurrency.get();
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
-        let database = self.database(slots)?;
+        let (database, connections) = self.database()?;
         let context = self.context(&database, &broker);
         let worker = WorkerId::of_this_process();
         let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
@@ -111,18 +112,21 @@ impl Cli {
         let open = Open {
             table: table.into(),
             queues: Queues::new(&self.worker.queues),
-            board: Board::new(slots, self.worker.prefetch.into()),
+            board: Board::new(self.worker.concurrency.get(), self.worker.prefetch.into()),
             running: Running::default(),
             limits: Limits::default(),
             revokes: Revokes::default(),
             stop: stop.clone(),
         };
-        let publisher = presence::announce(&name, &self.broker, &self.remote, open.clone())?;
+        let presence = Presence::begin(name.clone(), &self.broker, &self.remote, &open.running)?;
+        let events: Arc<dyn Events> = Arc::new(presence.events());
+        let results = Results::new(&self.worker, name.clone());
+        let runner = Runner::new(context, Arc::clone(&events), results, &open);
+        let slots = Slots::new(runner, open.board.clone(), connections - OTHER_CONNECTIONS);
+        presence.answer(open.clone(), slots.clone());
         if stop.wait_for("the database", || database.get().map(drop)).is_some() {
-            log::info!(worker = name.as_str(), concurrency = slots; "serving {}", open.queues.now().join(", "));
-            let events: Arc<dyn Events> = Arc::new(publisher.clone());
-            let results = Results::new(&self.worker, name.clone());
-            let runner = Runner::new(context, Arc::clone(&events), results, &open);
+            let concurrency = self.worker.concurrency;
+            log::info!(worker = name.as_str(), concurrency; "serving {}", open.queues.now().join(", "));
             let reporter = Reporter {
                 broker: broker.clone(),
                 worker: worker.clone(),
@@ -133,20 +137,20 @@ impl Cli {
             };
             let Open { queues, board, revokes, .. } = open;
             let fetcher = Fetcher { broker: broker.clone(), worker: worker.clone(), queues, board, revokes, stop };
-            self.serve(slots, &runner, fetcher, reporter);
+            self.serve(&slots, fetcher, reporter);
         }
         beating.stop();
-        publisher.end();
+        presence.events().end();
         leave(&broker, &worker);
         Ok(())
     }
 
-    // A slot without a connection would only put its tasks back.
-    fn database(&self, slots: usize) -> anyhow::Result<Database> {
-        let connections = u32::try_from(slots + OTHER_CONNECTIONS)?;
+    /// The database, with how many connections: a slot without one would only put its tasks back.
+    fn database(&self) -> anyhow::Result<(Database, usize)> {
         let mut settings = self.database.clone();
-        settings.database_connections = settings.database_connections.max(NonZeroU32::try_from(connections)?);
-        Ok(Database::new(&settings))
+        let needed = NonZeroU32::try_from(u32::try_from(self.worker.concurrency.get() + OTHER_CONNECTIONS)?)?;
+        settings.database_connections = settings.database_connections.max(needed);
+        Ok((Database::new(&settings), usize::try_from(settings.database_connections.get())?))
     }
 
     fn context(&self, database: &Database, broker: &Broker) -> Context {
@@ -175,14 +179,9 @@ impl Cli {
     }
 
     /// Runs tasks until the process is told to end, and those that run then to their end, within the grace.
-    fn serve(&self, slots: usize, runner: &Runner, fetcher: Fetcher, reporter: Reporter) {
+    fn serve(&self, slots: &Slots, fetcher: Fetcher, reporter: Reporter) {
         let (board, stop, broker) = (fetcher.board.clone(), fetcher.stop.clone(), fetcher.broker.clone());
-        let slots: Vec<_> = (0..slots)
-            .map(|_| {
-                let runner = runner.clone();
-                std::thread::spawn(move || runner.run())
-            })
-            .collect();
+        slots.fill();
         let fetching = std::thread::spawn(move || fetcher.run());
         let reporting = std::thread::spawn(move || reporter.run());
         let reaping = reaper::start(broker, self.worker.worker_timeout, stop.clone());
@@ -190,7 +189,7 @@ impl Cli {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }
         board.close();
-        drain(&stop, &slots, self.worker.grace);
+        drain(&stop, slots, self.worker.grace);
         board.complete();
         for thread in [fetching, reporting] {
             if thread.join().is_err() {
@@ -211,11 +210,10 @@ fn leave(broker: &Broker, worker: &WorkerId) {
 }
 
 /// Waits for the slots to end, until the grace is over or a second signal comes.
-fn drain(stop: &Stop, threads: &[std::thread::JoinHandle<()>], grace: Duration) {
-    let running = || threads.iter().filter(|thread| !thread.is_finished()).count();
-    log::info!(count = running(); "stopping: no new tasks");
+fn drain(stop: &Stop, slots: &Slots, grace: Duration) {
+    log::info!(count = slots.running(); "stopping: no new tasks");
     let end = Instant::now() + grace;
-    while running() > 0 && Instant::now() < end {
+    while slots.running() > 0 && Instant::now() < end {
         if stop.wait(Urgency::Now, Duration::from_millis(20)) == Urgency::Now {
             return;
         }

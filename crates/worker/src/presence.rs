@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use logmon_core::celery::{LamportClock, NodeName};
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, RemoteSettings, Setting};
+use logmon_core::config::{BrokerAddress, BrokerSettings, RemoteSettings, Setting};
 use logmon_core::stop::Stop;
 use logmon_store::broker::{Broker, BrokerError};
 
@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::queues::Queues;
 use crate::revokes::Revokes;
 use crate::running::Running;
+use crate::slots::Slots;
 
 /// Connections to Redis that no slot can hold: for events, for remote control, and one to spare.
 const CONNECTIONS: u32 = 3;
@@ -39,39 +40,59 @@ pub struct Open {
     pub stop: Stop,
 }
 
-/// Makes this worker known under its name: others are told that it is there, and can ask. Gives what its events are
-/// told to, and what tells others at the end that it is gone.
-///
-/// # Errors
-/// When the address of Redis is none.
-pub fn announce(
-    name: &NodeName,
-    redis: &BrokerSettings,
-    settings: &RemoteSettings,
-    open: Open,
-) -> Result<Publisher, BrokerError> {
-    let broker = Broker::new(redis, CONNECTIONS)?;
-    let lamport = Arc::new(LamportClock::default());
-    let counted = open.running.clone();
-    let origin = Origin {
-        broker: broker.clone(),
-        node: name.clone(),
-        lamport: Arc::clone(&lamport),
-        clock: Arc::new(SystemClock),
-        counts: Box::new(move || counted.counts()),
-    };
-    let events = Publisher::start(origin, if settings.task_events { TaskEvents::On } else { TaskEvents::Off });
-    let node = Arc::new(Node {
-        name: name.clone(),
-        broker,
-        address: redis.address(),
-        lamport,
-        clock: Arc::new(SystemClock),
-        began: Instant::now(),
-        events: events.clone(),
-        open,
-    });
-    control::mingle(&node);
-    control::start(node);
-    Ok(events)
+/// How this worker is known.
+pub struct Presence {
+    name: NodeName,
+    broker: Broker,
+    address: BrokerAddress,
+    lamport: Arc<LamportClock>,
+    began: Instant,
+    events: Publisher,
+}
+
+impl Presence {
+    /// Makes this worker known under its name: others are told that it is there.
+    ///
+    /// # Errors
+    /// When the address of Redis is none.
+    pub fn begin(
+        name: NodeName,
+        redis: &BrokerSettings,
+        settings: &RemoteSettings,
+        running: &Running,
+    ) -> Result<Self, BrokerError> {
+        let broker = Broker::new(redis, CONNECTIONS)?;
+        let (lamport, counted) = (Arc::new(LamportClock::default()), running.clone());
+        let origin = Origin {
+            broker: broker.clone(),
+            node: name.clone(),
+            lamport: Arc::clone(&lamport),
+            clock: Arc::new(SystemClock),
+            counts: Box::new(move || counted.counts()),
+        };
+        let events = Publisher::start(origin, if settings.task_events { TaskEvents::On } else { TaskEvents::Off });
+        Ok(Self { name, broker, address: redis.address(), lamport, began: Instant::now(), events })
+    }
+
+    /// What is told of this worker's tasks.
+    pub fn events(&self) -> Publisher {
+        self.events.clone()
+    }
+
+    /// From now on others can ask, and have what they may change changed.
+    pub fn answer(&self, open: Open, slots: Slots) {
+        let node = Arc::new(Node {
+            name: self.name.clone(),
+            broker: self.broker.clone(),
+            address: self.address.clone(),
+            lamport: Arc::clone(&self.lamport),
+            clock: Arc::new(SystemClock),
+            began: self.began,
+            events: self.events.clone(),
+            open,
+            slots,
+        });
+        control::mingle(&node);
+        control::start(node);
+    }
 }

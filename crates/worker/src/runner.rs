@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::celery::{Exception, Outcome, TaskMessage};
+use logmon_core::celery::{Exception, Outcome, TaskId, TaskMessage};
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish};
 
@@ -15,7 +15,7 @@ use crate::presence::Open;
 use crate::registry::{self, Failure};
 use crate::report::{Report, Run};
 use crate::results::Results;
-use crate::running::Active;
+use crate::running::{Active, End};
 
 /// A slot of this worker. Clones are further slots.
 #[derive(Clone)]
@@ -42,11 +42,11 @@ impl Runner {
         Self { context, events, results, open: open.clone() }
     }
 
-    /// Works until it is told to stop.
+    /// Works until it is told to stop, or its run is abandoned.
     pub fn run(&self) {
         while let Some(fetched) = self.open.board.take() {
             let start = Instant::now();
-            let report = self.process(fetched, start);
+            let Some(report) = self.process(fetched, start) else { return };
             let put_back = matches!(report, Report::PutBack { .. });
             self.open.board.report(report, start.elapsed());
             if put_back {
@@ -55,71 +55,75 @@ impl Runner {
         }
     }
 
-    fn process(&self, fetched: Fetched, start: Instant) -> Report {
+    /// Ends a run with this outcome in the place of its slot, if it runs here.
+    pub fn abandon(&self, task: &TaskId, outcome: Outcome) -> Option<Arc<Active>> {
+        let active = self.open.running.abandon(task)?;
+        let report = Report::Ended(Box::new(self.ended(&active, outcome, None)));
+        self.open.board.desert();
+        self.open.board.report(report, active.start.elapsed());
+        Some(active)
+    }
+
+    // There is nothing to report of a run that was abandoned.
+    fn process(&self, fetched: Fetched, start: Instant) -> Option<Report> {
         let message = match TaskMessage::decode(&fetched.raw) {
             Ok(message) => Arc::new(message),
-            Err(malformed) => return self.bury(fetched, malformed.to_string()),
+            Err(malformed) => return Some(self.bury(fetched, malformed.to_string())),
         };
-        if fetched.deliveries > MAX_DELIVERIES {
-            return self.give_up(fetched, message, start);
+        let (since, thread) = (self.context.clock.now(), std::thread::current().id());
+        let (tag, deliveries, at) = (fetched.tag.clone(), fetched.deliveries, fetched.now());
+        let active = Arc::new(Active { message, tag, deliveries, since, start, thread });
+        let message = &active.message;
+        if deliveries > MAX_DELIVERIES {
+            return Some(self.give_up(&active));
         }
         // By the clock of Redis, which also says when the message comes back.
-        let now = fetched.now();
-        let withdrawn = self.withdrawn(&message, now);
-        if let Some(eta) = message.eta.filter(|eta| withdrawn.is_none() && *eta > now) {
-            return Report::Delay { tag: fetched.tag, due: Due::At(eta) };
+        let withdrawn = self.withdrawn(message, at);
+        if let Some(eta) = message.eta.filter(|eta| withdrawn.is_none() && *eta > at) {
+            return Some(Report::Delay { tag: fetched.tag, due: Due::At(eta) });
         }
         let wait = || self.open.limits.wait(&message.task, &message.id, start);
         if let Some(wait) = withdrawn.is_none().then(wait).flatten() {
-            return Report::Delay { tag: fetched.tag, due: Due::In(wait) };
+            return Some(Report::Delay { tag: fetched.tag, due: Due::In(wait) });
         }
-        self.events.tell(&message, Event::Received);
+        self.events.tell(message, Event::Received);
         let verdict = match withdrawn {
             Some(why) => Verdict::Done(Outcome::Revoked(why)),
-            None => self.run_task(&message),
+            None => self.run_task(&active)?,
         };
-        let (outcome, pause) = match verdict {
-            Verdict::Done(outcome) => (outcome, None),
-            Verdict::Again(outcome, pause) => (outcome, Some(pause)),
+        Some(match verdict {
+            Verdict::Done(outcome) => Report::Ended(Box::new(self.ended(&active, outcome, None))),
+            Verdict::Again(outcome, pause) => Report::Ended(Box::new(self.ended(&active, outcome, Some(pause)))),
             Verdict::PutBack(reason) => {
-                log::warn!(task = message.task.as_str(), task_id = message.id.as_str(); "put back: {reason}");
-                return Report::PutBack { tag: fetched.tag };
+                let (task, task_id) = (message.task.as_str(), message.id.as_str());
+                log::warn!(task, task_id; "put back: {reason}");
+                Report::PutBack { tag: active.tag.clone() }
             }
-        };
-        Report::Ended(Box::new(self.ended(fetched, message, outcome, pause, start)))
+        })
     }
 
-    fn ended(
-        &self,
-        fetched: Fetched,
-        message: Arc<TaskMessage>,
-        outcome: Outcome,
-        pause: Option<Duration>,
-        start: Instant,
-    ) -> Run {
-        let now = self.context.clock.now();
+    fn ended(&self, active: &Active, outcome: Outcome, pause: Option<Duration>) -> Run {
+        let (message, now) = (Arc::clone(&active.message), self.context.clock.now());
         let mut sequel = message.sequel(&outcome, now);
         let children = std::mem::take(&mut sequel.children);
         let finish = Finish {
-            tag: fetched.tag,
+            tag: active.tag.clone(),
             task: message.id.clone(),
             document: self.results.ended(&message, &outcome, &children, now),
             publish: pause.map(|pause| next_attempt(&message, now, pause)).into_iter().collect(),
             keep: Vec::new(),
         };
-        let (runtime, deliveries) = (start.elapsed(), fetched.deliveries);
+        let (runtime, deliveries) = (active.start.elapsed(), active.deliveries);
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
         run.add(sequel, run.message.result, now);
         run
     }
 
     /// A message whose task ends its workers is a dead letter, and the task has failed: for whatever follows it, too.
-    fn give_up(&self, fetched: Fetched, message: Arc<TaskMessage>, start: Instant) -> Report {
+    fn give_up(&self, active: &Active) -> Report {
         let reason = format!("fetched {MAX_DELIVERIES} times without an end");
-        let outcome = Outcome::Failure(Exception::failed(&reason));
-        let deliveries = fetched.deliveries;
-        let mut run = self.ended(fetched, message, outcome, None, start);
-        run.finish.keep.push(Keep::Dead { reason, deliveries });
+        let mut run = self.ended(active, Outcome::Failure(Exception::failed(&reason)), None);
+        run.finish.keep.push(Keep::Dead { reason, deliveries: active.deliveries });
         Report::Ended(Box::new(run))
     }
 
@@ -139,20 +143,24 @@ impl Runner {
         Report::Bury(Burial { tag: fetched.tag, reason, deliveries: fetched.deliveries, failure })
     }
 
-    fn run_task(&self, message: &Arc<TaskMessage>) -> Verdict {
+    fn run_task(&self, active: &Arc<Active>) -> Option<Verdict> {
+        let message = &active.message;
         let Some(handler) = registry::find(&message.task) else {
-            return Verdict::Done(Outcome::Failure(Exception::not_registered(&message.task)));
+            return Some(Verdict::Done(Outcome::Failure(Exception::not_registered(&message.task))));
         };
-        let active = Active { message: Arc::clone(message), since: self.context.clock.now() };
-        let _runs = self.open.running.begin(handler.name, active);
+        let entry = self.open.running.begin(handler.name, Arc::clone(active));
         self.events.tell(message, Event::Started);
         if let Some(document) = self.results.started(message) {
             self.open.board.tell(Report::Started { task: message.id.clone(), document });
         }
         let run = || (handler.run)(&self.context, &message.arguments);
-        match catch_unwind(AssertUnwindSafe(run))
-            .unwrap_or_else(|_| Err(Failure::Retry("the task panicked".to_owned())))
-        {
+        let result =
+            catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Failure::Retry("the task panicked".to_owned())));
+        if entry.end() == End::Taken {
+            log::info!(task = message.task.as_str(), task_id = message.id.as_str(); "an abandoned run is over");
+            return None;
+        }
+        Some(match result {
             Ok(value) => Verdict::Done(Outcome::Success(value)),
             Err(Failure::BadArguments(reason)) => Verdict::Done(Outcome::Failure(Exception::bad_arguments(&reason))),
             Err(Failure::Unavailable(reason)) => Verdict::PutBack(reason),
@@ -163,7 +171,7 @@ impl Runner {
                 let pause = backoff(message.retries, rand::random());
                 Verdict::Again(Outcome::Retry(Exception::failed(&reason)), pause)
             }
-        }
+        })
     }
 }
 

@@ -1,10 +1,12 @@
-//! What runs in the slots of this worker, and how much did: for those who ask.
+//! What runs in the slots of this worker, and how much did: for those who ask, and for those who end it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Instant;
 
 use chrono::{DateTime, Utc};
-use logmon_core::celery::TaskMessage;
+use logmon_core::celery::{TaskId, TaskMessage};
 
 /// What runs now. Clones share it.
 #[derive(Clone, Default)]
@@ -12,25 +14,42 @@ pub struct Running(Arc<Mutex<Runs>>);
 
 #[derive(Default)]
 struct Runs {
-    now: BTreeMap<u64, Active>,
+    now: BTreeMap<u64, Arc<Active>>,
     /// Runs by the task's name, since the start.
     begun: BTreeMap<&'static str, u64>,
     count: u64,
 }
 
-/// A task that runs.
-#[derive(Clone)]
+/// A message that a slot works on.
+#[derive(Debug)]
 pub struct Active {
     /// Which.
     pub message: Arc<TaskMessage>,
+    /// The name under which it is in flight.
+    pub tag: String,
+    /// How often it has been fetched.
+    pub deliveries: u32,
     /// Since when.
     pub since: DateTime<Utc>,
+    /// The same moment by the clock that nobody sets.
+    pub start: Instant,
+    /// The slot's thread.
+    pub thread: ThreadId,
 }
 
-/// A task runs for as long as this is kept.
+/// A run that was begun. It has one end: by itself, or by being abandoned.
 pub struct Entry {
     running: Running,
     number: u64,
+}
+
+/// Whose a run's end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// That of the slot that ran it.
+    Own,
+    /// Somebody's who abandoned it before.
+    Taken,
 }
 
 impl Running {
@@ -39,7 +58,7 @@ impl Running {
     }
 
     /// Notes that a task runs, by its registered name.
-    pub fn begin(&self, name: &'static str, task: Active) -> Entry {
+    pub fn begin(&self, name: &'static str, task: Arc<Active>) -> Entry {
         let mut runs = self.runs();
         runs.count += 1;
         *runs.begun.entry(name).or_default() += 1;
@@ -49,8 +68,15 @@ impl Running {
     }
 
     /// What runs now, the longest first.
-    pub fn now(&self) -> Vec<Active> {
+    pub fn now(&self) -> Vec<Arc<Active>> {
         self.runs().now.values().cloned().collect()
+    }
+
+    /// Takes the end of a run from its slot; `None` when the task does not run here, or has come to its end.
+    pub fn abandon(&self, task: &TaskId) -> Option<Arc<Active>> {
+        let mut runs = self.runs();
+        let number = runs.now.iter().find(|(_, active)| active.message.id == *task).map(|(number, _)| *number)?;
+        runs.now.remove(&number)
     }
 
     /// How many run now, and how many were begun since the start.
@@ -65,9 +91,10 @@ impl Running {
     }
 }
 
-impl Drop for Entry {
-    fn drop(&mut self) {
-        self.running.runs().now.remove(&self.number);
+impl Entry {
+    /// The run has ended.
+    pub fn end(self) -> End {
+        if self.running.runs().now.remove(&self.number).is_some() { End::Own } else { End::Taken }
     }
 }
 
@@ -77,18 +104,23 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn what_has_ended_is_counted_but_not_listed() {
-        let running = Running::default();
+    fn active() -> Arc<Active> {
         let message = NewTask::new("t", "q", Arguments::default()).encode("o");
         let message = Arc::new(TaskMessage::decode(message.as_bytes()).unwrap());
-        let task = |since| Active { message: Arc::clone(&message), since };
-        let first = running.begin("t", task(DateTime::UNIX_EPOCH));
-        let second = running.begin("t", task(DateTime::<Utc>::MAX_UTC));
-        assert_eq!(running.counts(), (2, 2));
-        drop(first);
-        assert_eq!(running.now().iter().map(|task| task.since).collect::<Vec<_>>(), [DateTime::<Utc>::MAX_UTC]);
-        drop(second);
+        let (since, start, thread) = (DateTime::UNIX_EPOCH, Instant::now(), std::thread::current().id());
+        Arc::new(Active { message, tag: "tag".to_owned(), deliveries: 1, since, start, thread })
+    }
+
+    #[test]
+    fn a_run_has_one_end_and_is_counted() {
+        let running = Running::default();
+        let (first, second) = (active(), active());
+        let [own, taken] = [&first, &second].map(|active| running.begin("t", Arc::clone(active)));
+        assert_eq!((running.counts(), running.now().len()), ((2, 2), 2));
+        assert_eq!(running.abandon(&second.message.id).unwrap().message.id, second.message.id);
+        assert!(running.abandon(&second.message.id).is_none());
+        assert_eq!((own.end(), taken.end()), (End::Own, End::Taken));
+        assert!(running.abandon(&first.message.id).is_none());
         assert_eq!((running.counts(), running.begun()["t"]), ((0, 2), 2));
     }
 }

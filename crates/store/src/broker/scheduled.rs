@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use redis::Commands as _;
+use serde_json::value::RawValue;
 
 use super::{Broker, BrokerError};
 
@@ -31,7 +32,15 @@ impl Broker {
             let messages: Vec<Option<Vec<u8>>> = redis::cmd("HMGET").arg(bodies).arg(tags).query(conn)?;
             let times = due.iter().map(|(_, seconds)| super::fetch::time(*seconds));
             // One may have become due in between.
-            Ok(times.zip(messages).filter_map(|(due, raw)| Some(Scheduled { due, raw: raw? })).collect())
+            Ok(times.zip(messages).filter_map(|(due, held)| Some(Scheduled { due, raw: release(held?) })).collect())
         })
+    }
+}
+
+// One that was in flight is kept with its exchange and its queue around it, as it was there.
+fn release(held: Vec<u8>) -> Vec<u8> {
+    match serde_json::from_slice::<(&RawValue, String, String)>(&held) {
+        Ok((raw, _, _)) => raw.get().as_bytes().to_vec(),
+        Err(_) => held,
     }
 }

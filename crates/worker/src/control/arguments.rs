@@ -42,6 +42,15 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// A number from 0 on; `default` where there is none.
+    pub(super) fn count(self, name: &str, default: usize) -> Result<usize, Refusal> {
+        let Some(value) = self.get(name) else { return Ok(default) };
+        let count = value.as_u64().or_else(|| value.as_str()?.parse().ok());
+        count
+            .and_then(|count| usize::try_from(count).ok())
+            .ok_or_else(|| Refusal(format!("{name} must be a number from 0 on, not {value}")))
+    }
+
     /// Whether something is asked for: JSON's `true`, or text that Python's `strtobool` takes for it.
     pub(super) fn asks_for(self, name: &str) -> bool {
         match self.get(name) {

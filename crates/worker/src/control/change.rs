@@ -1,6 +1,8 @@
 //! The methods that change what this worker does.
 
-use logmon_core::celery::{Revoked, TaskId};
+use std::sync::Arc;
+
+use logmon_core::celery::{Exception, Outcome, Revoked, TaskId};
 use logmon_core::python;
 use logmon_core::stop::Urgency;
 use serde_json::Value;
@@ -11,6 +13,8 @@ use super::node::Node;
 use crate::events::TaskEvents;
 use crate::limits::Rate;
 use crate::registry;
+use crate::running::Active;
+use crate::slots::OutOfRange;
 
 pub(super) fn enable_events(node: &Node, _: Arguments<'_>) -> Answer {
     match node.events.switch(TaskEvents::On) {
@@ -47,8 +51,29 @@ pub(super) fn revoke(node: &Node, arguments: Arguments<'_>) -> Answer {
     let revokes: Vec<Revoked> = ids.iter().cloned().map(Revoked::Task).collect();
     withdraw(node, &revokes)?;
     log::info!(count = ids.len(); "tasks withdrawn by remote control");
+    if arguments.asks_for("terminate") {
+        return end(node, &ids);
+    }
     let ids: Vec<&str> = ids.iter().map(TaskId::as_str).collect();
     ok(format!("tasks {} flagged as revoked", set_of(&ids)))
+}
+
+pub(super) fn terminate(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let mut with_terminate = arguments.0.clone();
+    with_terminate.insert("terminate".to_owned(), Value::Bool(true));
+    revoke(node, Arguments(&with_terminate))
+}
+
+// There is no process to send a signal to, whichever is asked for.
+fn end(node: &Node, ids: &[TaskId]) -> Answer {
+    let ended = |id: &&TaskId| node.slots.abandon(id, Outcome::Revoked(Exception::terminated()));
+    let ended: Vec<&str> = ids.iter().filter(ended).map(TaskId::as_str).collect();
+    log::info!(count = ended.len(); "tasks ended by remote control");
+    ok(if ended.is_empty() {
+        "terminate: tasks unknown".to_owned()
+    } else {
+        format!("terminate: {}", ended.join(", "))
+    })
 }
 
 // Python's `repr` of a set.
@@ -66,7 +91,15 @@ pub(super) fn revoke_by_stamped_headers(node: &Node, arguments: Arguments<'_>) -
     log::info!(count = stamps.len(); "stamps withdrawn by remote control");
     let headers = arguments.any("headers").and_then(|headers| to_raw_value(headers).ok());
     let headers = headers.map(|headers| python::repr(&headers)).unwrap_or_default();
-    ok(format!("headers {headers} flagged as revoked, but not terminated"))
+    if !arguments.asks_for("terminate") {
+        return ok(format!("headers {headers} flagged as revoked, but not terminated"));
+    }
+    let carries = |active: &&Arc<Active>| Revoked::names_of(&active.message).any(|name| stamps.contains(&name));
+    let running = node.open.running.now();
+    let ids: Vec<TaskId> = running.iter().filter(carries).map(|active| active.message.id.clone()).collect();
+    end(node, &ids)?;
+    let outcome = if ids.is_empty() { "were not terminated" } else { "revoked" };
+    ok(format!("headers {headers} {outcome}"))
 }
 
 fn stamps(headers: Option<&Value>) -> Vec<Revoked> {
@@ -111,6 +144,22 @@ fn known(task: &str) -> Result<(), Refusal> {
         return refuse("unknown task");
     }
     Ok(())
+}
+
+pub(super) fn pool_grow(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let grown = node.slots.grow(arguments.count("n", 1)?);
+    resized(node, grown, "pool will grow")
+}
+
+pub(super) fn pool_shrink(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let shrunk = node.slots.shrink(arguments.count("n", 1)?);
+    resized(node, shrunk, "pool will shrink")
+}
+
+fn resized(node: &Node, done: Result<(), OutOfRange>, text: &str) -> Answer {
+    done.map_err(|error| Refusal(error.to_string()))?;
+    log::info!(concurrency = node.open.board.slots(); "slots changed by remote control");
+    ok(text)
 }
 
 pub(super) fn pool_restart(_: &Node, _: Arguments<'_>) -> Answer {

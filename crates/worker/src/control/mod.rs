@@ -14,6 +14,7 @@ pub use node::Node;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use logmon_core::celery::control::Request;
@@ -25,11 +26,17 @@ use arguments::{Arguments, Refusal};
 /// How long after a connection was lost the next one is tried.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Hears requests and carries them out, until the process ends: also one that is about to end can be asked.
+/// Hears requests and carries them out, until the process ends: also one that is about to end can be asked. From when this
+/// returns none is missed, unless Redis is away.
 pub fn start(node: Arc<Node>) {
+    let (listening, begun) = sync_channel(1);
     std::thread::spawn(move || {
         loop {
-            let lost = node.broker.listen(|| log::debug!("remote control is heard"), |raw| hear(&node, raw));
+            let listening = || {
+                // Only the first time is waited for.
+                let _known = listening.try_send(());
+            };
+            let lost = node.broker.listen(listening, |raw| hear(&node, raw));
             if let Err(error) = lost {
                 log::warn!("remote control is not heard: {error}");
             }
@@ -37,6 +44,9 @@ pub fn start(node: Arc<Node>) {
             node.open.stop.wait(Urgency::Now, AGAIN.mul_f64(0.5 + rand::random::<f64>()));
         }
     });
+    if begun.recv_timeout(AGAIN).is_err() {
+        log::warn!("remote control is not heard yet");
+    }
 }
 
 fn hear(node: &Node, raw: &[u8]) {

@@ -10,6 +10,7 @@ use logmon_store::broker::Broker;
 
 use crate::events::Publisher;
 use crate::presence::Open;
+use crate::slots::Slots;
 
 /// This worker as remote control sees it.
 pub struct Node {
@@ -29,4 +30,6 @@ pub struct Node {
     pub events: Publisher,
     /// What can be asked of it and changed.
     pub open: Open,
+    /// Its slots.
+    pub slots: Slots,
 }

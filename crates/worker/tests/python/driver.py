@@ -18,6 +18,11 @@ def inspect(node, method, arguments):
     return replies[node]
 
 
+def heard(node):
+    """Waits until a worker of Python's hears requests: it says that it is ready a moment before."""
+    return any(app.control.inspect(destination=[node], timeout=1).ping() for _ in range(PATIENCE))
+
+
 def control(node, method, arguments):
     """app.control.broadcast, as `celery control` uses it: the worker's reply."""
     replies = app.control.broadcast(method, arguments=arguments, destination=[node], reply=True, timeout=PATIENCE)

@@ -7,3 +7,4 @@ mod control;
 mod events;
 mod flower;
 mod revoke;
+mod slots;

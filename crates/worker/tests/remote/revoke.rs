@@ -45,6 +45,7 @@ fn what_one_kind_of_worker_knows_to_be_withdrawn_the_other_learns_when_it_starts
     };
     let mut client = system.client();
     let first = python("p1@h");
+    assert_eq!(client.ask("heard", &json!(["p1@h"])), json!(true));
     client.ask("cast", &json!(["revoke", {"arguments": {"task_id": "aaaa-1"}}]));
     client.until("inspect", &json!(["p1@h", "revoked", {}]), |ids| ids == &json!(["aaaa-1"]));
     let _worker = system.work(&["-n", NODE]);
@@ -55,5 +56,6 @@ fn what_one_kind_of_worker_knows_to_be_withdrawn_the_other_learns_when_it_starts
     assert_eq!(client.inspect(NODE, "hello", &told)["revoked"], json!(["aaaa-1", "aaaa-2"]));
     assert_eq!(client.inspect(NODE, "hello", &json!({"from_node": NODE})), Value::Null);
     let _second = python("p2@h");
+    assert_eq!(client.ask("heard", &json!(["p2@h"])), json!(true));
     assert_eq!(client.inspect("p2@h", "revoked", &json!({})), json!(["aaaa-1", "aaaa-2"]));
 }

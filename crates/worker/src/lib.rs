@@ -26,6 +26,7 @@ pub mod revokes;
 pub mod runner;
 pub mod running;
 pub mod slots;
+pub mod time_limits;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ use revokes::Revokes;
 use runner::Runner;
 use running::Running;
 use slots::Slots;
+use time_limits::TimeLimits;
 
 /// LogMon's worker: runs the tasks of the queues
 #[derive(Debug, Parser)]
@@ -115,6 +117,7 @@ impl Cli {
             board: Board::new(self.worker.concurrency.get(), self.worker.prefetch.into()),
             running: Running::default(),
             limits: Limits::default(),
+            time_limits: TimeLimits::default(),
             revokes: Revokes::default(),
             stop: stop.clone(),
         };
@@ -135,9 +138,11 @@ impl Cli {
                 clock: Arc::new(SystemClock),
                 stop: stop.clone(),
             };
+            let limiting = time_limits::start(open.time_limits, open.running, slots.clone());
             let Open { queues, board, revokes, .. } = open;
             let fetcher = Fetcher { broker: broker.clone(), worker: worker.clone(), queues, board, revokes, stop };
             self.serve(&slots, fetcher, reporter);
+            limiting.stop();
         }
         beating.stop();
         presence.events().end();

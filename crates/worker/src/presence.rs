@@ -17,6 +17,7 @@ use crate::queues::Queues;
 use crate::revokes::Revokes;
 use crate::running::Running;
 use crate::slots::Slots;
+use crate::time_limits::TimeLimits;
 
 /// Connections to Redis that no slot can hold: for events, for remote control, and one to spare.
 const CONNECTIONS: u32 = 3;
@@ -34,6 +35,8 @@ pub struct Open {
     pub running: Running,
     /// How often tasks may begin.
     pub limits: Limits,
+    /// How long they may run.
+    pub time_limits: TimeLimits,
     /// What is not to be run.
     pub revokes: Revokes,
     /// When it ends.

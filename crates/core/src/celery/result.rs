@@ -102,6 +102,11 @@ impl Exception {
         format!("{}({arguments})", stored.exc_type)
     }
 
+    /// The task ran for longer than it may.
+    pub fn time_limit_exceeded(limit: std::time::Duration) -> Self {
+        Self::new("TimeLimitExceeded", "billiard.exceptions", &limit.as_secs_f64().to_string())
+    }
+
     fn new(exc_type: &'static str, exc_module: &'static str, message: &str) -> Self {
         Self { exc_type, exc_message: vec![message.to_owned()], exc_module }
     }

@@ -1,5 +1,7 @@
 //! The arguments of a request, by their names. What is not asked for is ignored, as Celery does.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 /// Why a request is not carried out, in the words that its caller reads.
@@ -49,6 +51,16 @@ impl<'a> Arguments<'a> {
         count
             .and_then(|count| usize::try_from(count).ok())
             .ok_or_else(|| Refusal(format!("{name} must be a number from 0 on, not {value}")))
+    }
+
+    /// A number of seconds, none where there is none or 0.
+    pub(super) fn seconds(self, name: &str) -> Result<Option<Duration>, Refusal> {
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let seconds = value.as_f64().or_else(|| value.as_str()?.parse().ok());
+        seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .map(|time| (!time.is_zero()).then_some(time))
+            .ok_or_else(|| Refusal(format!("{name} must be a number of seconds, not {value}")))
     }
 
     /// Whether something is asked for: JSON's `true`, or text that Python's `strtobool` takes for it.

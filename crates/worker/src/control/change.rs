@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use logmon_core::celery::{Exception, Outcome, Revoked, TaskId};
+use logmon_core::celery::{Exception, Limits, Outcome, Revoked, TaskId};
 use logmon_core::python;
 use logmon_core::stop::Urgency;
 use serde_json::Value;
@@ -137,6 +137,15 @@ pub(super) fn rate_limit(node: &Node, arguments: Arguments<'_>) -> Answer {
     node.open.limits.set(task, rate, &text);
     log::info!(task; "rate limit set by remote control: {text}");
     ok(if rate == Rate::Unlimited { "rate limit disabled successfully" } else { "new rate limit set successfully" })
+}
+
+pub(super) fn time_limit(node: &Node, arguments: Arguments<'_>) -> Answer {
+    let task = arguments.text("task_name")?;
+    let limits = Limits { hard: arguments.seconds("hard")?, soft: arguments.seconds("soft")? };
+    known(task)?;
+    node.open.time_limits.set(task, limits);
+    log::info!(task; "time limits set by remote control");
+    ok("time limits set successfully")
 }
 
 fn known(task: &str) -> Result<(), Refusal> {

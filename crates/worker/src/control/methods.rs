@@ -44,6 +44,7 @@ pub(super) const METHODS: &[Method] = methods! {
     "terminate" => change::terminate;
     "revoke_by_stamped_headers" => change::revoke_by_stamped_headers;
     "rate_limit" => change::rate_limit;
+    "time_limit" => change::time_limit;
     "pool_grow" => change::pool_grow;
     "pool_shrink" => change::pool_shrink;
     "pool_restart" => change::pool_restart;

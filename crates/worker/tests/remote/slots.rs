@@ -71,3 +71,31 @@ fn a_run_that_is_ended_leaves_its_slot_to_the_next() {
     assert_eq!(client.ask("get", &json!([stuck.as_str()]))["state"], Value::from("REVOKED"));
     assert!(worker.stop().success());
 }
+
+#[test]
+fn a_run_over_its_hard_limit_fails_and_leaves_its_slot() {
+    let system = System::new();
+    let mut lock = system.database.session();
+    lock.execute("LOCK TABLES core_app WRITE");
+    let worker = system.work(&["-n", NODE, "--concurrency=1"]);
+    let mut client = system.client();
+    let own = client.ask("send", &json!([DELETE_APP, [1], {"time_limit": 0.5, "soft_time_limit": 0.1}]));
+    let failed = |client: &mut crate::common::Client, id: &Value| {
+        let result = client.ask("get", &json!([id]));
+        assert_eq!(result["state"], "FAILURE", "{result}");
+        assert!(result["error"].as_str().unwrap().starts_with("TimeLimitExceeded("), "{result}");
+    };
+    failed(&mut client, &own);
+    worker.wait_for_line("soft time limit of 0.1 s exceeded");
+
+    let limits = json!({"task_name": DELETE_APP, "soft": null, "hard": 0.5});
+    assert_eq!(client.control(NODE, "time_limit", &limits), json!({"ok": "time limits set successfully"}));
+    let unknown = client.control(NODE, "time_limit", &json!({"task_name": "nope", "hard": 1}));
+    assert_eq!(unknown, json!({"error": "unknown task"}));
+    let set = client.ask("send", &json!([DELETE_APP, [1], {}]));
+    failed(&mut client, &set);
+    let next = client.ask("send", &json!([NOOP, ["x"], {}]));
+    assert_eq!(client.ask("get", &json!([next])), json!({"value": "x"}));
+    assert_eq!(system.broker.in_flight(), 0);
+    lock.execute("UNLOCK TABLES");
+}

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use super::envelope::{DeliveryInfo, Envelope, Headers, Properties, object, text, with_headers};
 use super::signature::Workflow;
 use super::{Arguments, Malformed, Priority, TaskId, body};
-use crate::python::{Entries, Nan, strict_json};
+use crate::python::{Entries, Nan, Text, strict_json};
 
 /// A task that came from a queue.
 #[derive(Debug, Clone)]
@@ -121,7 +121,7 @@ impl TaskMessage {
             group: headers.text("group", headers.group)?,
             group_index: headers.group_index()?,
             stamps: headers.stamps()?,
-            reprs: (headers.text("argsrepr", headers.argsrepr)?, headers.text("kwargsrepr", headers.kwargsrepr)?),
+            reprs: (shown("argsrepr", headers.argsrepr)?, shown("kwargsrepr", headers.kwargsrepr)?),
             id,
             raw: String::from_utf8_lossy(raw).into_owned(),
         })
@@ -129,8 +129,13 @@ impl TaskMessage {
 
     /// The id that a message names, even where the rest of it cannot be read.
     pub fn id_of(raw: &[u8]) -> Option<TaskId> {
-        let message: Value = serde_json::from_slice(raw).ok()?;
-        Some(TaskId(message.get("headers")?.get("id")?.as_str()?.to_owned()))
+        let read =
+            Envelope::read(raw).ok().and_then(|envelope| envelope.headers.id.and_then(text).map(Cow::into_owned));
+        let found = || {
+            let message: Value = serde_json::from_slice(raw).ok()?;
+            Some(message.get("headers")?.get("id")?.as_str()?.to_owned())
+        };
+        read.or_else(found).map(TaskId)
     }
 
     /// `repr` of the positional arguments, in the producer's words where it has some: for people.
@@ -253,6 +258,12 @@ fn contents(json: &str) -> Result<(Arguments, Option<Box<Workflow>>), Malformed>
         serde_json::from_str(json).map_err(|e| shape(&e))?;
     let arguments = Arguments::from_body(args, kwargs).map_err(|e| shape(&e))?;
     Ok((arguments, embed.map(Workflow::read).transpose()?.flatten().map(Box::new)))
+}
+
+// For people, so that a lone surrogate, which Python's text may hold, is no reason to refuse.
+fn shown(name: &'static str, header: Option<&RawValue>) -> Result<Option<String>, Malformed> {
+    let read = |raw| Text::of(raw).map(|text| text.into_shown().into_owned()).ok_or(Malformed::header(name, "text"));
+    header.map(read).transpose()
 }
 
 fn time(name: &'static str, header: Option<&RawValue>) -> Result<Option<DateTime<Utc>>, Malformed> {

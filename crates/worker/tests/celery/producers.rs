@@ -35,6 +35,20 @@ fn a_python_producer_gets_its_results() {
 }
 
 #[test]
+fn values_come_back_as_python_sent_them() {
+    let system = System::new();
+    let _worker = system.work(&[]);
+    let mut shop = system.shop();
+    for value in ["inf", "big", "float", "extended", "text"] {
+        assert_eq!(shop.ask("echo", &json!([value])), true, "{value}");
+    }
+    // What JSON cannot say is kept as a dead letter, and whoever waits is told.
+    let nan = shop.ask("echo", &json!(["nan"]));
+    assert!(nan.as_str().unwrap().starts_with("TaskError: the body is not [args, kwargs, embed] as JSON"), "{nan}");
+    assert_eq!(system.broker.dead_letters().len(), 1);
+}
+
+#[test]
 fn a_task_that_fails_for_now_is_seen_to_be_tried_again() {
     let system = System::new();
     let _worker = system.work(&[]);

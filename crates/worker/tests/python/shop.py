@@ -6,6 +6,9 @@ what stands before every key.
 import json
 import os
 import sys
+from datetime import datetime, timezone
+from decimal import Decimal
+from uuid import UUID
 
 from celery import Celery, chain, chord, group
 
@@ -19,6 +22,8 @@ app.conf.update(
 )
 PATIENCE = 60
 NOOP = "log_monitor_system.apps.core.tasks.noop"
+# Keys that tasks of the shop leave something under.
+CHECKS, NOTES = os.environ["KEY_PREFIX"] + "checks", os.environ["KEY_PREFIX"] + "notes"
 
 
 @app.task(name=NOOP)
@@ -28,7 +33,7 @@ def noop(value):
 
 @app.task(name="log_monitor_system.apps.core.tasks.check_error_logs")
 def check_error_logs():
-    app.backend.client.incr("shop:checks")
+    app.backend.client.incr(CHECKS)
     return 0
 
 
@@ -57,7 +62,7 @@ def request(self, *_):
 @app.task(name="shop.note")
 def note(*args):
     """Keeps what it was called with, each call once."""
-    app.backend.client.rpush("shop:notes", json.dumps(args))
+    app.backend.client.rpush(NOTES, json.dumps(args))
     return args
 
 
@@ -131,6 +136,22 @@ def send(args, options):
     return app.send_task(NOOP, args=args, **options).id
 
 
+VALUES = {
+    "inf": [float("inf"), float("-inf")],
+    "nan": float("nan"),
+    "big": 10**30,
+    "float": [0.1, 1e300, 1.0, -0.0],
+    "extended": [datetime(2030, 1, 2, tzinfo=timezone.utc), b"ab", b"\xff\x00", Decimal("1.50"), UUID(int=5)],
+    "text": "支付 🚨 \u0000 \ud800 \" \\ </script>",
+}
+
+
+def echo(name):
+    """Whether a value comes back from LogMon's task as it was sent; or why it does not."""
+    result = outcome(app.send_task(NOOP, args=[VALUES[name]]))
+    return result.get("error") or repr(result["value"]) == repr(VALUES[name]) or repr(result["value"])
+
+
 def send_named(task, options):
     return app.send_task(task, **options).id
 
@@ -158,11 +179,11 @@ def children(canvas):
 
 
 def notes(*_):
-    return sorted(note.decode() for note in app.backend.client.lrange("shop:notes", 0, -1))
+    return sorted(note.decode() for note in app.backend.client.lrange(NOTES, 0, -1))
 
 
 def checks(*_):
-    return int(app.backend.client.get("shop:checks") or 0)
+    return int(app.backend.client.get(CHECKS) or 0)
 
 
 def revoke(task_id):

@@ -1,7 +1,7 @@
 //! What passes between the threads of a worker: messages from the [`fetcher`](crate::fetcher) to the slots, reports from
 //! the slots to the [`reporter`](crate::reporter).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -36,7 +36,12 @@ struct State {
     ready: VecDeque<Fetched>,
     /// Since when the first of them has been waiting for a slot.
     since: Option<Instant>,
+    /// The tags of all that was put here and that Redis has no report of yet. One can be here twice for a moment: when it
+    /// was put back and has come again before the reporter is done.
+    known: HashMap<String, u32>,
     reports: Vec<Report>,
+    /// The tags of the reports that the reporter has.
+    reporting: Vec<String>,
     /// How many messages were taken by a slot and are whose report Redis does not have yet.
     unreported: usize,
     /// Slots that wait for work.
@@ -108,6 +113,11 @@ impl Board {
         self.state().ready.iter().map(|fetched| fetched.raw.clone()).collect()
     }
 
+    /// Whether a message is at work here, or is waiting for it.
+    pub fn knows(&self, tag: &str) -> bool {
+        self.state().known.contains_key(tag)
+    }
+
     /// No slot takes anything more.
     pub fn close(&self) {
         self.state().closed = true;
@@ -126,12 +136,12 @@ impl Board {
         let mut state = self.state();
         loop {
             if state.closed {
-                return Next::End(state.ready.drain(..).collect());
+                return Next::End(state.give_back());
             }
             if state.since.is_some_and(|since| since.elapsed() >= patience) {
                 state.runtime = None;
                 state.since = None;
-                return Next::PutBack(state.ready.drain(..).collect());
+                return Next::PutBack(state.give_back());
             }
             let room = self.room(&state);
             if room > 0 {
@@ -159,6 +169,9 @@ impl Board {
     pub fn put(&self, fetched: Vec<Fetched>) {
         let mut state = self.state();
         state.since = state.since.or_else(|| Some(Instant::now()));
+        for fetched in &fetched {
+            *state.known.entry(fetched.tag.clone()).or_default() += 1;
+        }
         state.ready.extend(fetched);
         let (ready, idle) = (state.ready.len(), state.idle);
         drop(state);
@@ -219,6 +232,9 @@ impl Board {
     /// For the reporter: waits for reports, those of the last time being done; there are none when all slots have ended.
     pub fn reports(&self) -> Vec<Report> {
         let mut state = self.state();
+        for tag in std::mem::take(&mut state.reporting) {
+            state.forget(&tag);
+        }
         state.unreported = state.reports.len();
         self.call_fetcher(&state);
         while state.reports.is_empty() && !state.complete {
@@ -226,7 +242,29 @@ impl Board {
             state = self.0.told.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.reporter_waits = false;
         }
-        std::mem::take(&mut state.reports)
+        let reports = std::mem::take(&mut state.reports);
+        state.reporting = reports.iter().filter_map(Report::tag).map(str::to_owned).collect();
+        reports
+    }
+}
+
+impl State {
+    fn forget(&mut self, tag: &str) {
+        if let Some(count) = self.known.get_mut(tag) {
+            *count -= 1;
+            if *count == 0 {
+                self.known.remove(tag);
+            }
+        }
+    }
+
+    /// What waits for a slot, which is nobody's business here from now on.
+    fn give_back(&mut self) -> Vec<Fetched> {
+        let ready: Vec<Fetched> = self.ready.drain(..).collect();
+        for fetched in &ready {
+            self.forget(&fetched.tag);
+        }
+        ready
     }
 }
 

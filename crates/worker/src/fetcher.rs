@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logmon_core::stop::{Stop, Urgency};
-use logmon_store::broker::{Broker, Fetched, WorkerId};
+use logmon_store::broker::{Broker, BrokerError, Fetched, WorkerId};
 
 use crate::board::{Board, Next};
 use crate::queues::Queues;
@@ -49,7 +49,8 @@ impl Fetcher {
     // Gives the pause after the next look that finds nothing.
     fn fetch(&self, count: usize, idle: Duration) -> Duration {
         let ask = || self.broker.fetch(&self.queues.now(), &self.worker, count);
-        let Some(look) = ask().ok().or_else(|| self.stop.wait_for("Redis", ask)) else { return idle };
+        let again = || self.put_back_lost().and_then(|()| ask());
+        let Some(look) = ask().ok().or_else(|| self.stop.wait_for("Redis", again)) else { return idle };
         if look.buried > 0 {
             log::error!(count = look.buried; "dead letters: no messages at all");
         }
@@ -65,6 +66,15 @@ impl Fetcher {
         }
         self.board.put(look.fetched);
         IDLE_MIN
+    }
+
+    // Redis may have done what it could not answer any more.
+    fn put_back_lost(&self) -> Result<(), BrokerError> {
+        let count = self.broker.put_back_unknown(&self.worker, |tag| self.board.knows(tag))?;
+        if count > 0 {
+            log::warn!(count; "put back what was fetched without an answer");
+        }
+        Ok(())
     }
 
     fn put_back(&self, fetched: &[Fetched]) {

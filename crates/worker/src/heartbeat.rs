@@ -35,9 +35,10 @@ impl Loop {
     }
 }
 
-/// Starts the heartbeat: three signs of life within `timeout`.
-pub fn start(broker: Broker, worker: WorkerId, timeout: Duration) -> Loop {
-    Loop::start(timeout / 3, move || {
+/// Starts the heartbeat: three signs of life within `timeout`, and four within `visibility`, after which Python's workers
+/// would take what this one holds.
+pub fn start(broker: Broker, worker: WorkerId, timeout: Duration, visibility: Duration) -> Loop {
+    Loop::start((timeout / 3).min(visibility / 4), move || {
         if let Err(error) = broker.renew(&worker, timeout) {
             log::warn!(worker = worker.0.as_str(); "no sign of life given: {error}");
         }

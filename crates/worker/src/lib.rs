@@ -50,6 +50,7 @@ use board::Board;
 use context::Context;
 use events::Events;
 use fetcher::Fetcher;
+use heartbeat::Loop;
 use limits::Limits;
 use presence::{Open, Presence};
 use queues::Queues;
@@ -110,7 +111,7 @@ impl Cli {
         let context = self.context(&database, &broker);
         let worker = WorkerId::of_this_process();
         let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
-        let beating = heartbeat::start(broker.clone(), worker.clone(), self.worker.worker_timeout);
+        let beating = self.beat(&broker, &worker);
         let open = Open {
             table: table.into(),
             queues: Queues::new(&self.worker.queues),
@@ -148,6 +149,11 @@ impl Cli {
         presence.events().end();
         leave(&broker, &worker);
         Ok(())
+    }
+
+    fn beat(&self, broker: &Broker, worker: &WorkerId) -> Loop {
+        let (timeout, visibility) = (self.worker.worker_timeout, self.worker.visibility_timeout);
+        heartbeat::start(broker.clone(), worker.clone(), timeout, visibility)
     }
 
     /// The database, with how many connections: a slot without one would only put its tasks back.
@@ -189,7 +195,7 @@ impl Cli {
         slots.fill();
         let fetching = std::thread::spawn(move || fetcher.run());
         let reporting = std::thread::spawn(move || reporter.run());
-        let reaping = reaper::start(broker, self.worker.worker_timeout, stop.clone());
+        let reaping = reaper::start(broker, self.worker.worker_timeout, self.worker.visibility_timeout, stop.clone());
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }

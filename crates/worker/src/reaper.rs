@@ -10,8 +10,9 @@ use crate::heartbeat::Loop;
 /// How often delayed messages are looked at.
 const PROMOTE: Duration = Duration::from_millis(200);
 
-/// Starts the loop. Dead workers are looked for three times within `timeout`.
-pub fn start(broker: Broker, timeout: Duration, stop: Stop) -> Loop {
+/// Starts the loop. Dead workers are looked for five times within `timeout`, after which one of ours counts as dead; one of
+/// Python's does so when it has held a message for `visibility`.
+pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop) -> Loop {
     let mut next_reap = Instant::now();
     Loop::start(PROMOTE, move || {
         if stop.is_raised() {
@@ -21,8 +22,8 @@ pub fn start(broker: Broker, timeout: Duration, stop: Stop) -> Loop {
             if Instant::now() < next_reap {
                 return Ok(());
             }
-            next_reap = Instant::now() + timeout / 3;
-            let count = broker.reap()?;
+            next_reap = Instant::now() + timeout / 5;
+            let count = broker.reap()? + broker.recover(visibility)?;
             if count > 0 {
                 log::warn!(count; "put back what a dead worker held");
             }

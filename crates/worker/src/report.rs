@@ -34,6 +34,18 @@ pub enum Report {
     Bury(Burial),
 }
 
+impl Report {
+    /// The name under which the message is in flight whose flight ends with this.
+    pub fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Started { .. } => None,
+            Self::Ended(run) => Some(&run.finish.tag),
+            Self::Delay { tag, .. } | Self::PutBack { tag } => Some(tag),
+            Self::Bury(burial) => Some(&burial.tag),
+        }
+    }
+}
+
 /// A run that has ended.
 pub struct Run {
     /// What was run.

@@ -27,6 +27,10 @@ pub struct WorkerSettings {
     #[arg(long, env = "WORKER_TIMEOUT", default_value = "15s", value_parser = values::duration)]
     pub worker_timeout: Duration,
 
+    /// How long Python's workers may hold a message before it is given to others: their visibility_timeout
+    #[arg(long, env = "VISIBILITY_TIMEOUT", default_value = "1h", value_parser = values::duration)]
+    pub visibility_timeout: Duration,
+
     /// How long running tasks may go on after SIGTERM before they are put back
     #[arg(long, env = "GRACE", default_value = "25s", value_parser = values::duration)]
     pub grace: Duration,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::Commands as _;
 
-use super::scripts::{RENEW, RESTORE};
+use super::scripts::{RECOVER, RENEW, RESTORE};
 use super::{Broker, BrokerError, WorkerId};
 
 /// How many messages are put back in one call: a bound on how long Redis does nothing else.
@@ -49,6 +49,27 @@ impl Broker {
         Ok(restored)
     }
 
+    /// Puts back what workers of another kind, which are Python's, held and did not end within `timeout`: they renew
+    /// nothing, and put back themselves what is that old. Says how many messages that were, at most 100 a call.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn recover(&self, timeout: Duration) -> Result<u64, BrokerError> {
+        let mut call = RECOVER.prepare_invoke();
+        self.flight(&mut call);
+        call.key(self.keys.dead()).arg(self.keys.prefix()).arg(timeout.as_secs_f64()).arg(self.keys.binding(""));
+        self.with(|conn| call.invoke(conn))
+    }
+
+    /// Puts back what this worker holds without knowing of it, for an answer of Redis was lost; the fetch is not counted.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn put_back_unknown(&self, worker: &WorkerId, known: impl Fn(&str) -> bool) -> Result<u64, BrokerError> {
+        let tags: Vec<String> = self.held_by(worker)?.into_iter().filter(|tag| !known(tag)).collect();
+        self.put_back(worker, &tags)
+    }
+
     /// Puts back what this worker holds, in good order, and takes it off the list of workers.
     ///
     /// # Errors
@@ -76,10 +97,13 @@ impl Broker {
     }
 
     fn restore(&self, worker: &WorkerId, reason: Reason) -> Result<u64, BrokerError> {
-        let holders: Vec<(String, String)> = self.with(|conn| conn.hgetall(self.keys.holders()))?;
-        let tags: Vec<String> =
-            holders.into_iter().filter(|(_, holder)| *holder == worker.0).map(|(tag, _)| tag).collect();
+        let tags = self.held_by(worker)?;
         tags.chunks(AT_ONCE).map(|tags| self.restore_tags(worker, reason, tags)).sum()
+    }
+
+    fn held_by(&self, worker: &WorkerId) -> Result<Vec<String>, BrokerError> {
+        let holders: Vec<(String, String)> = self.with(|conn| conn.hgetall(self.keys.holders()))?;
+        Ok(holders.into_iter().filter(|(_, holder)| *holder == worker.0).map(|(tag, _)| tag).collect())
     }
 
     fn restore_tags(&self, worker: &WorkerId, reason: Reason, tags: &[String]) -> Result<u64, BrokerError> {

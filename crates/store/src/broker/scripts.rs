@@ -22,6 +22,7 @@ scripts! {
     DELAY = "delay.lua";
     PROMOTE = "promote.lua";
     RESTORE = "restore.lua";
+    RECOVER = "recover.lua";
     BURY = "bury.lua";
     RENEW = "renew.lua";
     DISPATCH = "dispatch.lua";

@@ -5,5 +5,6 @@
 mod chords;
 mod flights;
 mod groups;
+mod recovery;
 mod rig;
 mod slots;

@@ -6,7 +6,7 @@ use logmon_store::testing::{TestBroker, TestDatabase};
 use serde_json::{Value, json};
 
 pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_logmon-worker");
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
+pub(crate) const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
 
 /// A database and a key prefix.
 pub(crate) struct System {

@@ -6,3 +6,4 @@ mod canvas;
 mod common;
 mod malformed;
 mod producers;
+mod recovery;

@@ -66,6 +66,12 @@ def note(*args):
     return args
 
 
+@app.task(name="shop.failed")
+def failed(task_id, what):
+    """An errback as every worker calls it: with the failed task's id."""
+    note(task_id, what)
+
+
 # Celery routes what it sends itself; what another worker sends on is routed by what the signature says.
 def at_shop(task, *args):
     return task.s(*args).set(queue="shop")
@@ -93,7 +99,7 @@ CANVASES = {
     "chain": lambda: chain(ours(1), at_shop(add, 2), ours(), at_shop(add, 3)),
     "immutable": lambda: chain(ours(1), app.signature(NOOP, args=[9], queue="celery", immutable=True)),
     "link": lambda: ours(1).set(link=[at_shop(note, "a"), at_shop(note, "b")]),
-    "link_error": lambda: unknown().set(link_error=[at_shop(note, "failed")]),
+    "link_error": lambda: unknown().set(link_error=[at_shop(failed, "failed")]),
     "group": lambda: group(ours(1), at_shop(add, 1, 1), ours(3)),
     "chord": lambda: chord([ours(1), at_shop(add, 1, 1), ours(3)], at_shop(total)),
     "chord_to_ours": lambda: chord([at_shop(add, 1, 1), ours(3)], ours()),
@@ -108,7 +114,7 @@ CANVASES = {
     "chord_of_ours": lambda: chord([ours(1), ours(2)], ours()),
     "chain_fails": lambda: chain(ours(1), unknown(), ours()),
     "chain_fails_at_shop": lambda: chain(ours(1), at_shop(fail), ours()),
-    "chord_fails": lambda: chord([ours(1), unknown(), at_shop(add, 1, 1)], ours().set(link_error=[at_shop(note, "chord")])),
+    "chord_fails": lambda: chord([ours(1), unknown(), at_shop(add, 1, 1)], ours().set(link_error=[at_shop(failed, "chord")])),
     "chord_fails_at_shop": lambda: chord([ours(1), at_shop(fail)], chain(ours(), ours())),
 }
 

@@ -97,6 +97,7 @@ impl Runner {
             Verdict::PutBack(reason) => {
                 let (task, task_id) = (message.task.as_str(), message.id.as_str());
                 log::warn!(task, task_id; "put back: {reason}");
+                self.events.tell(message, Event::PutBack);
                 Report::PutBack { tag: active.tag.clone() }
             }
         })

@@ -15,6 +15,8 @@ pub enum Event<'a> {
     Received,
     /// Its handler is called.
     Started,
+    /// Its run came to nothing, and it is back on its queue.
+    PutBack,
     /// A run of it has ended, and Redis knows: nothing is told of a run whose message another worker has taken over.
     Ended {
         /// How.

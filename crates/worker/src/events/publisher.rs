@@ -36,6 +36,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     tasks: AtomicBool,
     dropped: AtomicU64,
+    ending: AtomicBool,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -53,6 +54,9 @@ pub enum TaskEvents {
     /// They are not.
     Off,
 }
+
+/// How long a worker that ends publishes what is still to be published.
+const LAST: Duration = Duration::from_secs(2);
 
 /// On whose behalf events are published.
 pub struct Origin {
@@ -76,6 +80,7 @@ impl Publisher {
             clock: Arc::clone(&origin.clock),
             tasks: AtomicBool::new(tasks == TaskEvents::On),
             dropped: AtomicU64::new(0),
+            ending: AtomicBool::new(false),
             thread: Mutex::default(),
         });
         let publishing = Publishing { origin, shared: Arc::clone(&shared), said: 0 };
@@ -100,10 +105,11 @@ impl Publisher {
         self.note(Note::Heartbeat);
     }
 
-    /// Publishes what is still to be published, and that the worker ends.
+    /// Publishes what is still to be published, as long as Redis takes it, and that the worker ends.
     pub fn end(&self) {
-        // One that finds no room is one that Redis has been taking nothing of for a while.
-        self.note(Note::End);
+        self.shared.ending.store(true, Ordering::Relaxed);
+        // Only to wake the thread: where there is no room for it, that is awake.
+        let _awake = self.notes.try_send(Note::End);
         let thread = self.shared.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
             log::error!("the loop that publishes events panicked");
@@ -127,11 +133,11 @@ impl Events for Publisher {
 
 fn of_task(message: &TaskMessage, event: Event<'_>) -> event::Event {
     let uuid = message.id.clone();
-    let Event::Ended { outcome, runtime } = event else {
-        return match event {
-            Event::Received => event::Event::received(message),
-            _ => event::Event::TaskStarted { uuid },
-        };
+    let (outcome, runtime) = match event {
+        Event::Received => return event::Event::received(message),
+        Event::Started => return event::Event::TaskStarted { uuid },
+        Event::PutBack => return event::Event::TaskRejected { uuid, requeue: true },
+        Event::Ended { outcome, runtime } => (outcome, runtime),
     };
     match outcome {
         Outcome::Success(value) => {
@@ -163,30 +169,32 @@ struct Publishing {
 
 impl Publishing {
     fn run(mut self, notes: &Receiver<Note>) {
-        self.publish(vec![self.status(event::Event::WorkerOnline)], 1);
+        self.status(event::Event::WorkerOnline);
         let interval = Duration::from_secs_f64(HEARTBEAT_SECONDS);
         let mut due = Instant::now() + interval;
-        loop {
+        while !self.shared.ending.load(Ordering::Relaxed) {
             let first = notes.recv_timeout(due.saturating_duration_since(Instant::now()));
             if Instant::now() >= due {
                 due = Instant::now() + interval;
-                self.publish(vec![self.status(event::Event::WorkerHeartbeat)], 1);
+                self.status(event::Event::WorkerHeartbeat);
                 self.say_dropped();
             }
             match first {
-                Ok(note) => {
-                    if self.take(note, notes) == Then::End {
-                        return;
-                    }
-                }
+                Ok(note) => drop(self.take(note, notes)),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => break,
             }
         }
+        let end = Instant::now() + LAST;
+        while let Ok(note) = notes.try_recv()
+            && Instant::now() < end
+            && self.take(note, notes).is_ok()
+        {}
+        self.status(event::Event::WorkerOffline);
     }
 
     // Publishes a note, and with an event of a task those that wait behind it.
-    fn take(&self, note: Note, notes: &Receiver<Note>) -> Then {
+    fn take(&self, note: Note, notes: &Receiver<Note>) -> Result<(), Dropped> {
         let mut events = Vec::new();
         let mut next = Ok(note);
         while let Ok(Note::Task(event, at)) = next {
@@ -195,24 +203,19 @@ impl Publishing {
         }
         let count = events.len();
         if count > 0 {
-            self.publish(vec![self.publisher().tasks(events)], count);
+            self.publish(self.publisher().tasks(events), count)?;
         }
-        match next {
-            Ok(Note::Heartbeat) => self.publish(vec![self.status(event::Event::WorkerHeartbeat)], 1),
-            Ok(Note::End) => {
-                self.publish(vec![self.status(event::Event::WorkerOffline)], 1);
-                return Then::End;
-            }
-            Ok(Note::Task(..)) | Err(_) => {}
+        if let Ok(Note::Heartbeat) = next {
+            self.status(event::Event::WorkerHeartbeat);
         }
-        Then::GoOn
+        Ok(())
     }
 
     fn publisher(&self) -> event::Publisher<'_> {
         event::Publisher { node: &self.origin.node, pid: std::process::id(), clock: &self.origin.lamport }
     }
 
-    fn status(&self, event: fn(WorkerStatus) -> event::Event) -> serde_json::Result<Published> {
+    fn status(&self, event: fn(WorkerStatus) -> event::Event) {
         let (active, processed) = (self.origin.counts)();
         let status = WorkerStatus {
             freq: HEARTBEAT_SECONDS,
@@ -223,16 +226,20 @@ impl Publishing {
             sw_ver: env!("CARGO_PKG_VERSION").to_owned(),
             sw_sys: "Linux".to_owned(),
         };
-        self.publisher().worker(event(status), self.origin.clock.now())
+        // One that is dropped is counted; the next one comes soon.
+        let _counted = self.publish(self.publisher().worker(event(status), self.origin.clock.now()), 1);
     }
 
-    fn publish(&self, messages: Vec<serde_json::Result<Published>>, events: usize) {
-        let messages: Vec<Published> = messages.into_iter().flatten().collect();
-        if let Err(error) = self.origin.broker.publish(&messages) {
+    fn publish(&self, message: serde_json::Result<Published>, events: usize) -> Result<(), Dropped> {
+        let published = message
+            .map_err(|e| e.to_string())
+            .and_then(|message| self.origin.broker.publish(&[message]).map_err(|e| e.to_string()));
+        published.map_err(|error| {
             // The loops that cannot do without Redis say that it is away.
             log::debug!("events dropped: {error}");
             self.shared.dropped.fetch_add(u64::try_from(events).unwrap_or(u64::MAX), Ordering::Relaxed);
-        }
+            Dropped
+        })
     }
 
     fn say_dropped(&mut self) {
@@ -244,8 +251,35 @@ impl Publishing {
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Then {
-    GoOn,
-    End,
+/// Events were dropped, and counted.
+struct Dropped;
+
+#[cfg(test)]
+mod tests {
+    use logmon_core::celery::{Arguments, NewTask};
+
+    use super::*;
+
+    #[test]
+    fn every_step_has_its_event() {
+        let message = NewTask::new("t", "q", Arguments::default()).encode("o");
+        let message = TaskMessage::decode(message.as_bytes()).unwrap();
+        let uuid = message.id.clone();
+        let ended = |outcome: Outcome| of_task(&message, Event::Ended { outcome: &outcome, runtime: Duration::ZERO });
+        let revoked = |why| match ended(Outcome::Revoked(why)) {
+            event::Event::TaskRevoked { terminated, signum, expired, .. } => (terminated, signum, expired),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(revoked(Exception::revoked()), (false, None, false));
+        assert_eq!(revoked(Exception::expired()), (false, None, true));
+        assert_eq!(revoked(Exception::terminated()), (true, Some(15), false));
+        let rejected = event::Event::TaskRejected { uuid: uuid.clone(), requeue: true };
+        assert_eq!(of_task(&message, Event::PutBack), rejected);
+        let exception = "TaskError('x')".to_owned();
+        let retried = event::Event::TaskRetried { uuid, exception, traceback: None };
+        assert_eq!(ended(Outcome::Retry(Exception::failed("x"))), retried);
+        let long = Outcome::Success(serde_json::value::to_raw_value(&"x".repeat(5_000)).unwrap());
+        let event::Event::TaskSucceeded { result, .. } = ended(long) else { panic!("no success") };
+        assert!(result.chars().count() == 1_024 && result.ends_with("..."));
+    }
 }

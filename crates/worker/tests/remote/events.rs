@@ -1,6 +1,14 @@
 //! What `celery events` and Celery's `State` see of a worker and its tasks.
 
-use logmon_store::testing::process::eventually;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use logmon_core::celery::{Arguments, NewTask, NodeName, TaskMessage};
+use logmon_core::clock::SystemClock;
+use logmon_core::config::BrokerSettings;
+use logmon_store::broker::Broker;
+use logmon_store::testing::process::{PATIENCE, eventually};
+use logmon_worker::events::{Event, Events as _, Origin, Publisher, TaskEvents};
 use serde_json::{Value, json};
 
 use crate::common::{NOOP, System};
@@ -97,4 +105,35 @@ fn events_of_tasks_are_published_while_somebody_asks_for_them() {
     assert_eq!(types(&events, &unseen), Vec::<String>::new());
     assert_eq!(types(&events, &unseen_too), Vec::<String>::new());
     assert_eq!(types(&events, &seen).len(), 3);
+}
+
+#[test]
+fn events_that_find_no_redis_are_dropped_and_counted_and_hold_nobody_up() {
+    let message = NewTask::new(NOOP, "celery", Arguments::default()).encode("o");
+    let message = TaskMessage::decode(message.as_bytes()).unwrap();
+    // A port that nobody listens on.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings = BrokerSettings {
+        redis_url: format!("redis://127.0.0.1:{port}/0").into(),
+        redis_key_prefix: String::new(),
+        result_expires: PATIENCE,
+    };
+    let origin = Origin {
+        broker: Broker::new(&settings, 1).unwrap(),
+        node: NodeName::from_format(NODE, "host"),
+        lamport: Arc::default(),
+        clock: Arc::new(SystemClock),
+        counts: Box::new(|| (0, 0)),
+    };
+    let publisher = Publisher::start(origin, TaskEvents::On);
+    for _ in 0..30_000 {
+        publisher.tell(&message, Event::Started);
+    }
+    // So many do not even wait.
+    assert!(publisher.dropped() >= 19_000, "{}", publisher.dropped());
+    publisher.end();
+    assert_eq!(publisher.switch(TaskEvents::Off), TaskEvents::On);
+    let dropped = publisher.dropped();
+    publisher.tell(&message, Event::Started);
+    assert_eq!(publisher.dropped(), dropped);
 }

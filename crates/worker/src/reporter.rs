@@ -134,7 +134,7 @@ impl Reporter {
 
 fn say(message: &TaskMessage, outcome: &Outcome, runtime: Duration) {
     let (task, task_id) = (message.task.as_str(), message.id.as_str());
-    let duration_ms = u64::try_from(runtime.as_millis()).unwrap_or(u64::MAX);
+    let duration_ms = (runtime.as_secs_f64() * 1e6).round() / 1e3;
     let in_words = |exception: &Exception| format!("{}: {}", exception.exc_type, exception.exc_message.join(", "));
     match outcome {
         Outcome::Success(_) => log::info!(task, task_id, duration_ms; "succeeded"),

@@ -1,5 +1,7 @@
 //! `core_alert`: what was raised and whether somebody has dealt with it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use logmon_core::alert::{Alert, AlertId, AlertState};
@@ -66,6 +68,20 @@ pub enum Raised {
     New(AlertId),
     /// The app has an open alert already, or is gone.
     NotNeeded,
+}
+
+/// Those of `apps` that have an open alert.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn apps_with_open(conn: &mut Connection, apps: &[AppId]) -> Result<HashSet<AppId>, DbError> {
+    let found: Vec<i64> = core_alert::table
+        .select(core_alert::app_id)
+        .distinct()
+        .filter(core_alert::app_id.eq_any(apps.iter().map(|app| app.0)))
+        .filter(core_alert::is_resolved.eq(false))
+        .load(conn)?;
+    Ok(found.into_iter().map(AppId).collect())
 }
 
 /// Raises an alert for an app that has no open one, however many try at once.

@@ -1,6 +1,7 @@
 //! Raises an alert for each app with too many errors. Twice: the second finds the open alert and raises none.
 
 use logmon_core::alert::Outcome;
+use logmon_core::app::AppId;
 use logmon_core::tasks::{CheckErrorLogs, NoInput};
 use logmon_store::db::alerts::{self, Raised};
 use logmon_store::db::log_counts;
@@ -15,18 +16,19 @@ impl Handle for CheckErrorLogs {
         let since = rule.window_start(now);
         let mut conn = context.database.get()?;
         count_what_others_wrote(&mut conn, &(log_counts::minute(since)..now))?;
+        let bounds = log_counts::bounds_since(&mut conn, rule.level, since)?;
+        // Most apps are far from the threshold, whatever the minute holds that the window begins in.
+        let suspects: Vec<AppId> =
+            bounds.iter().filter(|bound| rule.evaluate(bound.most) != Outcome::Calm).map(|bound| bound.app).collect();
+        let told = alerts::apps_with_open(&mut conn, &suspects)?;
         let mut raised = 0;
-        for bound in log_counts::bounds_since(&mut conn, rule.level, since)? {
-            // Most apps are far from the threshold, whatever the minute holds that the window begins in.
-            if rule.evaluate(bound.most) == Outcome::Calm {
-                continue;
-            }
-            let count = log_counts::exactly_since(&mut conn, bound.app, rule.level, since)?;
+        for app in suspects.into_iter().filter(|app| !told.contains(app)) {
+            let count = log_counts::exactly_since(&mut conn, app, rule.level, since)?;
             if rule.evaluate(count) == Outcome::Calm {
                 continue;
             }
-            if let Raised::New(alert) = alerts::raise(&mut conn, bound.app, &rule.content(count), now)? {
-                log::info!(app_id = bound.app.0, alert_id = alert.0, count; "raised an alert");
+            if let Raised::New(alert) = alerts::raise(&mut conn, app, &rule.content(count), now)? {
+                log::info!(app_id = app.0, alert_id = alert.0, count; "raised an alert");
                 raised += 1;
             }
         }

@@ -128,6 +128,15 @@ fn admin(server: &str, sql: &str) {
         .unwrap_or_else(|e| panic!("{sql}: {e}"));
 }
 
+fn broker_at(url: &str, prefix: &str) -> Broker {
+    let settings = BrokerSettings {
+        redis_url: url.to_owned().into(),
+        redis_key_prefix: prefix.to_owned(),
+        result_expires: Duration::from_secs(3_600),
+    };
+    Broker::new(&settings, 8).unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// A key prefix of its own, whose keys are deleted at the end.
 pub struct TestBroker {
     /// Redis behind the prefix.
@@ -140,13 +149,12 @@ impl TestBroker {
     /// An empty prefix.
     pub fn new() -> Self {
         let (url, prefix) = (server("TEST_REDIS_URL"), format!("test-{}:", uuid::Uuid::new_v4().simple()));
-        let settings = BrokerSettings {
-            redis_url: url.clone().into(),
-            redis_key_prefix: prefix.clone(),
-            result_expires: Duration::from_secs(3_600),
-        };
-        let broker = Broker::new(&settings, 8).unwrap_or_else(|e| panic!("{e}"));
-        Self { broker, prefix, url }
+        Self { broker: broker_at(&url, &prefix), prefix, url }
+    }
+
+    /// The same keys as a user without a password sees them.
+    pub fn broker_as(&self, user: &str) -> Broker {
+        broker_at(&self.url.replacen("://", &format!("://{user}:any@"), 1), &self.prefix)
     }
 
     /// The address of the server.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use logmon_core::celery::{Arguments, NewTask, Priority};
-use logmon_store::broker::{MAX_DELIVERIES, WorkerId};
+use logmon_core::celery::{Arguments, NewTask, Priority, Status, TaskId};
+use logmon_store::broker::{Held, MAX_DELIVERIES, WorkerId};
 use redis::Commands as _;
 
-use crate::rig::{QUEUE, Rig};
+use crate::rig::{QUEUE, Rig, ending, success};
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -83,6 +83,29 @@ fn what_cannot_go_back_is_a_dead_letter_and_keeps_nothing_from_coming_back() {
     assert_eq!(rig.broker().recover(LONG).unwrap(), 4);
     assert_eq!(rig.dead_letters().len(), 2);
     assert_eq!(rig.fetch().map(|fetched| fetched.tag), Some(tag));
+}
+
+#[test]
+fn a_server_that_takes_nothing_now_ends_no_flight_and_takes_it_later() {
+    let rig = Rig::new();
+    let id = rig.push();
+    let fetched = rig.fetch().unwrap();
+    // What it refuses in the middle of the script is a command here, where it is all of them on a replica.
+    let user = TaskId::random().0;
+    let allow = |what: &[&str]| {
+        let mut acl = redis::cmd("ACL");
+        acl.arg("SETUSER").arg(&user).arg(what).query::<()>(&mut rig.test.connect()).unwrap();
+    };
+    allow(&["on", "nopass", "~*", "&*", "+@all", "-set"]);
+    let broker = rig.test.broker_as(&user);
+    let finish = || broker.finish(&rig.worker, &[ending(&fetched, &id, &success("1"))]);
+    let refused = finish().unwrap_err().to_string();
+    assert!(refused.contains("run this command"), "{refused}");
+    assert_eq!((rig.test.in_flight(), rig.broker().result(&id).unwrap().status), (1, Status::Pending));
+    allow(&["+set"]);
+    assert_eq!(finish().unwrap().remove(0).unwrap(), Held::Yes);
+    assert_eq!(rig.broker().result(&id).unwrap().status, Status::Success);
+    redis::cmd("ACL").arg("DELUSER").arg(&user).query::<()>(&mut rig.test.connect()).unwrap();
 }
 
 #[test]

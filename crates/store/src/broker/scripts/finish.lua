@@ -76,7 +76,12 @@ for i, tag in ipairs(tags) do
     answer[i] = 0
   else
     local ok, wrong = pcall(apply, places[i])
-    answer[i] = ok and 1 or tostring(type(wrong) == 'table' and wrong.err or wrong)
+    wrong = tostring(type(wrong) == 'table' and wrong.err or wrong)
+    -- A server that takes nothing now, for it is full or a replica, takes it later: nothing has been done, and nothing is.
+    if not ok and not string.find(wrong, 'WRONGTYPE', 1, true) then
+      return redis.error_reply(string.match(wrong, '%u+ .*') or wrong)
+    end
+    answer[i] = ok and 1 or wrong
     if ok then ended[#ended + 1] = tag end
   end
 end

@@ -40,7 +40,8 @@ impl Loop {
 pub fn start(broker: Broker, worker: WorkerId, timeout: Duration, visibility: Duration) -> Loop {
     Loop::start((timeout / 3).min(visibility / 4), move || {
         if let Err(error) = broker.renew(&worker, timeout) {
-            log::warn!(worker = worker.0.as_str(); "no sign of life given: {error}");
+            // The fetcher says that Redis is away, and when it is back.
+            log::debug!(worker = worker.0.as_str(); "no sign of life given: {error}");
         }
     })
 }

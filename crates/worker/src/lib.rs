@@ -118,7 +118,7 @@ impl Cli {
             board: Board::new(self.worker.concurrency.get(), self.worker.prefetch.into()),
             running: Running::default(),
             limits: Limits::default(),
-            time_limits: TimeLimits::default(),
+            time_limits: TimeLimits::new(self.worker.task_time_limit),
             revokes: Revokes::default(),
             stop: stop.clone(),
         };

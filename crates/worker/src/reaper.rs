@@ -30,7 +30,7 @@ pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop
             Ok(())
         });
         if let Err(error) = done {
-            // The slots say that Redis is away, and when it is back.
+            // The fetcher says that Redis is away, and when it is back.
             log::debug!("nothing brought back: {error}");
         }
     })

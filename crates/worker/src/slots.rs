@@ -3,6 +3,7 @@
 //! Their number changes while the worker runs, and a thread whose run is abandoned is replaced: it cannot be ended from
 //! outside, so it comes to its end by itself and is heard no more.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -20,7 +21,14 @@ struct Shared {
     board: Board,
     max: usize,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// The threads whose runs were abandoned and are not over.
+    abandoned: Mutex<Vec<JoinHandle<()>>>,
+    /// That there are too many of these has been said.
+    full: AtomicBool,
 }
+
+/// So many threads at most go on after their runs were abandoned: each keeps its memory, and perhaps a connection.
+const ABANDONED_MAX: usize = 100;
 
 /// The pool cannot have so many slots.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +41,8 @@ pub struct OutOfRange {
 impl Slots {
     /// As many slots as the board is for, at most `max` at any time. They do not run yet.
     pub fn new(runner: Runner, board: Board, max: usize) -> Self {
-        Self(Arc::new(Shared { runner, board, max, threads: Mutex::default() }))
+        let (threads, abandoned) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { runner, board, max, threads, abandoned, full: AtomicBool::new(false) }))
     }
 
     fn threads(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -76,10 +85,25 @@ impl Slots {
     }
 
     /// Ends a run here and now, with this outcome, whatever its thread does: what that comes to is not heard any more.
-    /// Says whether the task ran here.
+    /// Says whether the task ran here, and was ended.
     pub fn abandon(&self, task: &TaskId, outcome: Outcome) -> bool {
+        let mut abandoned = self.0.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        abandoned.retain(|thread| !thread.is_finished());
+        if abandoned.len() >= ABANDONED_MAX {
+            if !self.0.full.swap(true, Ordering::Relaxed) {
+                log::error!(task_id = task.as_str(); "not ended: {ABANDONED_MAX} threads of earlier ones go on");
+            }
+            return false;
+        }
+        self.0.full.store(false, Ordering::Relaxed);
         let Some(active) = self.0.runner.abandon(task, outcome) else { return false };
-        self.threads().retain(|thread| thread.thread().id() != active.thread);
+        let mut threads = self.threads();
+        if let Some(at) = threads.iter().position(|thread| thread.thread().id() == active.thread) {
+            abandoned.push(threads.swap_remove(at));
+        }
+        drop(threads);
+        let (task, task_id) = (active.message.task.as_str(), task.as_str());
+        log::warn!(task, task_id, count = abandoned.len(); "abandoned: threads that go on unheard");
         self.fill();
         true
     }

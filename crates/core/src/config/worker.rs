@@ -27,6 +27,10 @@ pub struct WorkerSettings {
     #[arg(long, env = "WORKER_TIMEOUT", default_value = "15s", value_parser = values::duration)]
     pub worker_timeout: Duration,
 
+    /// How long a task may run that says nothing of it itself, as Celery's task_time_limit; no limit when empty
+    #[arg(long, env = "TASK_TIME_LIMIT", value_parser = values::duration)]
+    pub task_time_limit: Option<Duration>,
+
     /// How long Python's workers may hold a message before it is given to others: their visibility_timeout
     #[arg(long, env = "VISIBILITY_TIMEOUT", default_value = "1h", value_parser = values::duration)]
     pub visibility_timeout: Duration,

@@ -97,5 +97,9 @@ fn a_run_over_its_hard_limit_fails_and_leaves_its_slot() {
     let next = client.ask("send", &json!([NOOP, ["x"], {}]));
     assert_eq!(client.ask("get", &json!([next])), json!({"value": "x"}));
     assert_eq!(system.broker.in_flight(), 0);
+
+    let _limited = system.work(&["-n", "w2@host", "-Q", "limited", "--concurrency=1", "--task-time-limit=1s"]);
+    let by_setting = client.ask("send", &json!([DELETE_APP, [1], {"queue": "limited"}]));
+    failed(&mut client, &by_setting);
     lock.execute("UNLOCK TABLES");
 }

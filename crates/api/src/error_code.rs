@@ -13,6 +13,8 @@ pub enum ErrorCode {
     NotFound,
     /// The path exists, but not with this method.
     MethodNotAllowed,
+    /// What is asked for does not go with the state of the thing.
+    Conflict,
     /// The client takes no JSON.
     NotAcceptable,
     /// The body did not arrive in time.
@@ -38,6 +40,7 @@ impl ErrorCode {
             Self::Invalid | Self::Malformed => StatusCode::BAD_REQUEST,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

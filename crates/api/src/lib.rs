@@ -21,6 +21,7 @@ use clap::{Parser, Subcommand};
 
 use commands::app::App;
 use commands::call::Call;
+use commands::dead_letter::DeadLetters;
 use commands::migrate::Migrate;
 use commands::revoke::Revoke;
 use commands::serve::Serve;
@@ -48,6 +49,8 @@ enum Command {
     Call(Call),
     /// Withdraw tasks, as `celery control revoke` does
     Revoke(Revoke),
+    /// Look at messages that were given up, put them back on their queues, or drop them
+    DeadLetter(DeadLetters),
 }
 
 /// Runs the program and says with which status it ends.
@@ -60,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::App(app) => app.run().map(|()| ExitCode::SUCCESS),
         Command::Call(call) => call.run(),
         Command::Revoke(revoke) => revoke.run(),
+        Command::DeadLetter(dead_letters) => dead_letters.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

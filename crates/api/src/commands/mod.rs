@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod call;
+pub mod dead_letter;
 pub mod migrate;
 pub mod revoke;
 pub mod serve;

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod apps;
+pub mod dead_letters;
 pub mod health;
 pub mod logs;
 pub mod root;

@@ -16,5 +16,5 @@ pub async fn show(request: HttpRequest) -> impl Responder {
         query => format!("?{query}"),
     };
     let address = |name: &'static str| (name, format!("{scheme}://{host}/api/{name}{suffix}{query}"));
-    Json(["logs", "alerts", "apps", "summaries"].map(address).into_iter().collect::<BTreeMap<_, _>>())
+    Json(["logs", "alerts", "apps", "summaries", "dead-letters"].map(address).into_iter().collect::<BTreeMap<_, _>>())
 }

@@ -18,8 +18,9 @@ use crate::state::State;
 
 /// A task that was queued.
 #[derive(Debug, Serialize)]
-struct Accepted {
-    task_id: TaskId,
+pub(super) struct Accepted {
+    /// Where its result will be.
+    pub(super) task_id: TaskId,
 }
 
 /// The task's result document as Celery has it; `PENDING` for one that has not come to a result or that nobody knows.

@@ -2,7 +2,6 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
@@ -252,18 +251,7 @@ fn a_busy_address_is_named() {
 fn the_commands_print_json_and_say_how_a_task_ended() {
     let system = System::new();
     let _worker = system.work(&[]);
-    let run = |arguments: &[&str]| {
-        let output = Command::new(API)
-            .args(arguments)
-            .env_clear()
-            .env("DATABASE_URL", system.database.url())
-            .env("REDIS_URL", system.broker.url())
-            .env("REDIS_KEY_PREFIX", system.broker.prefix())
-            .current_dir(std::env::temp_dir())
-            .output()
-            .unwrap();
-        (output.status.code(), String::from_utf8(output.stdout).unwrap())
-    };
+    let run = |arguments: &[&str]| system.command(arguments);
     let (code, out) = run(&["app", "create", "new", "--owner", "you"]);
     assert_eq!(code, Some(0));
     let app: serde_json::Value = serde_json::from_str(&out).unwrap();

@@ -1,5 +1,7 @@
 //! A real server for the tests: the program as a process, on a database and a key prefix of its own.
 
+use std::process::Command;
+
 use logmon_store::testing::http::{Response, send};
 use logmon_store::testing::process::{Process, eventually, program};
 use logmon_store::testing::{TestBroker, TestDatabase};
@@ -33,6 +35,20 @@ impl System {
         ];
         settings.extend_from_slice(more);
         Process::start(&program(API, name), arguments, &settings)
+    }
+
+    /// Runs a command of the API's program and gives its exit status and what it printed.
+    pub(crate) fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(API)
+            .args(arguments)
+            .env_clear()
+            .env("DATABASE_URL", self.database.url())
+            .env("REDIS_URL", self.broker.url())
+            .env("REDIS_KEY_PREFIX", self.broker.prefix())
+            .current_dir(std::env::temp_dir())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
     }
 
     /// Starts the API and waits until it is ready.

@@ -7,6 +7,7 @@ mod common;
 mod drf;
 mod event_ids;
 mod ingest;
+mod operating;
 mod producers;
 mod revoke;
 mod story;

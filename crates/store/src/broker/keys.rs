@@ -120,7 +120,8 @@ impl Keys {
         self.key("rq:paused")
     }
 
-    /// List: dead letters, the newest first, each `{"raw","reason","deliveries","died_at"}`.
+    /// Stream: dead letters, each `reason`, `deliveries`, `size`, `queue`, `task`, `task_id`. The scripts find the hash
+    /// of their messages, by the ids of the stream, at the same name with `:raw` behind it.
     pub fn dead(&self) -> String {
         self.key("rq:dead")
     }
@@ -128,6 +129,11 @@ impl Keys {
     /// Sorted set: what is withdrawn (a task's id, or a stamp), by the time until which that is remembered, in seconds.
     pub fn revoked(&self) -> String {
         self.key("rq:revoked")
+    }
+
+    /// Hash: id of a dead letter to the message as it was.
+    pub fn dead_messages(&self) -> String {
+        self.key("rq:dead:raw")
     }
 
     /// Sorted set: delivery tag by the time at which the message is due, in seconds.

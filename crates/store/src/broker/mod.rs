@@ -6,6 +6,7 @@
 
 mod chords;
 mod control;
+mod dead_letters;
 mod delay;
 mod enqueue;
 mod error;
@@ -24,6 +25,7 @@ mod scripts;
 mod slots;
 
 pub use chords::Counted;
+pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterId, Dropped, Requeue};
 pub use delay::Due;
 pub use enqueue::{Bounds, Room};
 pub use error::BrokerError;

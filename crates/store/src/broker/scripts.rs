@@ -24,6 +24,9 @@ scripts! {
     RESTORE = "restore.lua";
     RECOVER = "recover.lua";
     BURY = "bury.lua";
+    REQUEUE_DEAD = "requeue_dead.lua";
+    DROP_DEAD = "drop_dead.lua";
+    TRIM_DEAD = "trim_dead.lua";
     RENEW = "renew.lua";
     DISPATCH = "dispatch.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";

@@ -8,6 +8,7 @@ pub mod python;
 use logmon_core::celery::Priority;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{BrokerSettings, DatabaseSettings};
+use logmon_core::page::Page;
 use std::num::NonZeroU32;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use redis::Commands as _;
 
-use crate::broker::Broker;
+use crate::broker::{Broker, DeadLetter, DeadLetterFilter};
 use crate::db::writer::Writer;
 use crate::db::{Database, migrations};
 
@@ -193,13 +194,12 @@ impl TestBroker {
 
     /// The dead letters, the newest first: what each was, and why it is one.
     pub fn dead_letters(&self) -> Vec<(String, String)> {
-        let letters: redis::RedisResult<Vec<Vec<u8>>> = self.connect().lrange(self.broker.keys().dead(), 0, -1);
-        let letters = letters.unwrap_or_else(|e| panic!("{e}"));
-        let part = |letter: &serde_json::Value, name: &str| letter[name].as_str().unwrap_or_default().to_owned();
-        let read = |bytes: Vec<u8>| {
-            let letter: serde_json::Value =
-                serde_json::from_str(&String::from_utf8_lossy(&bytes)).unwrap_or_else(|e| panic!("{e}"));
-            (part(&letter, "raw"), part(&letter, "reason"))
+        let page = Page { limit: 1_000, after: None };
+        let letters = self.broker.dead_letters(&DeadLetterFilter::default(), page).unwrap_or_else(|e| panic!("{e}"));
+        let read = |letter: DeadLetter| {
+            let whole = self.broker.dead_letter(letter.id).unwrap_or_else(|e| panic!("{e}"));
+            let raw = whole.map(|(_, raw)| raw).unwrap_or_default();
+            (String::from_utf8_lossy(&raw).into_owned(), letter.reason)
         };
         letters.into_iter().map(read).collect()
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
 mod chords;
+mod dead_letters;
 mod flights;
 mod groups;
 mod recovery;

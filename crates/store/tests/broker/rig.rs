@@ -2,7 +2,8 @@
 
 use logmon_core::celery::{Arguments, NewTask, Outcome, TaskId, TaskMessage};
 use logmon_core::clock::{Clock as _, SystemClock};
-use logmon_store::broker::{Broker, Burial, Fetched, Finish, Held, WorkerId};
+use logmon_core::page::Page;
+use logmon_store::broker::{Broker, Burial, DeadLetterFilter, Fetched, Finish, Held, WorkerId};
 use logmon_store::testing::TestBroker;
 use redis::Commands as _;
 
@@ -68,7 +69,9 @@ impl Rig {
     }
 
     pub(crate) fn dead_letters(&self) -> Vec<String> {
-        self.test.connect().lrange(self.broker().keys().dead(), 0, -1).unwrap()
+        let letters =
+            self.broker().dead_letters(&DeadLetterFilter::default(), Page { limit: 100, after: None }).unwrap();
+        letters.into_iter().map(|letter| letter.reason).collect()
     }
 
     pub(crate) fn finish(&self, fetched: &Fetched, task: &TaskId, outcome: &Outcome) -> Held {

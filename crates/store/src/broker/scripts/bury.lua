@@ -6,7 +6,7 @@
 local held = let_go(flight(), ARGV[1], ARGV[2])
 if not held then return 0 end
 redis.call('HDEL', KEYS[4], ARGV[2])
-bury(KEYS[5], release(held) or held, ARGV[3], tonumber(ARGV[4]))
+bury_held(KEYS[5], held, ARGV[3], tonumber(ARGV[4]))
 if ARGV[5] ~= '' and redis.call('SET', KEYS[6], ARGV[5], 'EX', ARGV[6], 'NX') then
   redis.call('PUBLISH', KEYS[6], ARGV[5])
 end

@@ -83,10 +83,44 @@ local function store(key, document, kept)
   redis.call('PUBLISH', key, document)
 end
 
-local DEAD_MAX = 10000
-local function bury(dead, raw, reason, deliveries)
-  redis.call('LPUSH', dead, cjson.encode({ raw = raw, reason = reason, deliveries = deliveries, died_at = now() }))
-  redis.call('LTRIM', dead, 0, DEAD_MAX - 1)
+-- Dead letters: a stream whose entries say what became of a message, and beside it a hash of the messages themselves, so
+-- that a look at the list does not read them all.
+local DEAD_MAX, DEAD_DAYS = 10000, 90
+local function messages_of(dead) return dead .. ':raw' end
+local function drop_dead(dead, id)
+  redis.call('HDEL', messages_of(dead), id)
+  return redis.call('XDEL', dead, id)
+end
+local function trim_dead(dead)
+  local oldest = string.format('(%d', (now() - DEAD_DAYS * 86400) * 1000)
+  for _, entry in ipairs(redis.call('XRANGE', dead, '-', oldest, 'COUNT', 1000)) do drop_dead(dead, entry[1]) end
+end
+-- Who asks for a text gets one, whatever a message holds in its place.
+local function text(value, field)
+  local found = type(value) == 'table' and value[field]
+  return type(found) == 'string' and string.sub(found, 1, 255) or ''
+end
+-- `queue` is the one that it was found on, where it is known: after an exchange the message does not say it.
+local function bury(dead, raw, reason, deliveries, queue)
+  local ok, message = pcall(cjson.decode, raw)
+  if not ok or type(message) ~= 'table' then message = {} end
+  local properties = type(message.properties) == 'table' and message.properties or {}
+  local id = redis.call('XADD', dead, '*', 'reason', reason, 'deliveries', deliveries, 'size', string.len(raw),
+    'queue', queue or text(properties.delivery_info, 'routing_key'), 'task', text(message.headers, 'task'),
+    'task_id', text(message.headers, 'id'))
+  redis.call('HSET', messages_of(dead), id, raw)
+  trim_dead(dead)
+  while redis.call('XLEN', dead) > DEAD_MAX do
+    drop_dead(dead, redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1][1])
+  end
+  -- Where nothing is buried any more, nobody comes by to trim either.
+  redis.call('EXPIRE', dead, DEAD_DAYS * 86400)
+  redis.call('EXPIRE', messages_of(dead), DEAD_DAYS * 86400)
+end
+
+local function bury_held(dead, held, reason, deliveries)
+  local raw, _, _, queue = open(held)
+  bury(dead, raw, reason, deliveries, queue)
 end
 
 -- Puts what a worker held back on its list, at the end that is served next. A worker that died may have died of it.

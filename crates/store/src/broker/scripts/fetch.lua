@@ -15,8 +15,8 @@ local time = now()
 local score = math.ceil(time)
 local buried, answer = 0, { tostring(time), 0, '0' }
 
-local function bury_unheld(raw, reason)
-  bury(dead, raw, reason, 0)
+local function bury_unheld(raw, reason, queue)
+  bury(dead, raw, reason, 0, queue)
   buried = buried + 1
 end
 
@@ -27,7 +27,7 @@ local function take(raws, queue)
     if not tag then
       bury_unheld(raw, suffix)
     elseif seen[tag] then
-      bury_unheld(raw, 'its delivery_tag is in flight already')
+      bury_unheld(raw, 'its delivery_tag is in flight already', queue)
     else
       -- Who puts it back finds no binding for an exchange, but the queue.
       if is_named(suffix) then suffix = ', "", ' .. cjson.encode(queue) .. ']' end
@@ -42,7 +42,7 @@ local function take(raws, queue)
   for i, tag in ipairs(tags) do
     local raw = taken[i]
     if before[i] then
-      bury_unheld(raw, 'its delivery_tag is in flight already')
+      bury_unheld(raw, 'its delivery_tag is in flight already', queue)
     else
       held[at + 1], held[at + 2] = tag, '[' .. raw .. suffixes[i]
       index[at + 1], index[at + 2] = score, tag

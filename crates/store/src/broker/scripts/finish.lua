@@ -22,8 +22,7 @@ local DONE = 300
 
 local keep = {
   dead = function(deliveries, reason, tag)
-    local held = call('HGET', keys.unacked, tag)
-    bury(KEYS[7], release(held) or held, reason, tonumber(deliveries))
+    bury_held(KEYS[7], call('HGET', keys.unacked, tag), reason, tonumber(deliveries))
   end,
   result = function(key, document) store(key, document, kept) end,
   begin = function(group, chord)

@@ -1,0 +1,6 @@
+-- Drops a dead letter.
+-- KEYS: dead
+-- ARGV: its id
+-- RETURNS: 1, or 0 when there is no such dead letter
+
+return drop_dead(KEYS[1], ARGV[1])

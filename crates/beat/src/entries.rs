@@ -1,10 +1,13 @@
 //! The schedule: every entry that beat watches.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use logmon_core::celery::{BadArguments, NewTask};
 use logmon_core::config::ScheduleSettings;
 use logmon_core::schedule::Schedule;
+use logmon_core::schedule::catch_up::{CatchUp, Missed};
 use logmon_core::summary::yesterday;
 use logmon_core::tasks::{CheckErrorLogs, GenerateDailySummary, NoInput, RotatePartitions, SummaryInput, Task as _};
 
@@ -17,20 +20,14 @@ pub struct Entry {
     pub name: &'static str,
     /// When it is due.
     pub schedule: Schedule,
-    /// What happens to slots that passed while no beat was running.
-    pub missed: Missed,
+    /// What becomes of slots that passed while no beat was running.
+    pub catch_up: CatchUp,
     /// The task of a slot.
     pub task: MakeTask,
 }
 
-/// What happens to slots that passed while no beat was running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missed {
-    /// Only the newest is made up for: one run covers them all.
-    Latest,
-    /// Each is made up for, the newest so many.
-    All(usize),
-}
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Every entry.
 ///
@@ -41,13 +38,15 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
         Entry {
             name: "check-error-logs-every-10-minutes",
             schedule: Schedule::Every(settings.check_interval),
-            missed: Missed::Latest,
+            // A check looks back from the moment in which it runs.
+            catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
             task: Box::new(|_| CheckErrorLogs::call(&NoInput {})),
         },
         Entry {
             name: "generate-daily-summary",
             schedule: Schedule::crontab(&format!("0 {} * * *", settings.summary_hour), zone)?,
-            missed: Missed::All(31),
+            // Each day has a summary of its own.
+            catch_up: CatchUp { missed: Missed::All(31), grace: 31 * DAY },
             // The date travels with the task: it may run on another day than it was due on.
             task: Box::new(move |slot| GenerateDailySummary::call(&SummaryInput { date: Some(yesterday(slot, zone)) })),
         },
@@ -55,7 +54,7 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
             name: "rotate-partitions",
             // Often, for a day that was not made costs nothing yet, and one that was not dropped costs room.
             schedule: Schedule::crontab("20 * * * *", Tz::UTC)?,
-            missed: Missed::Latest,
+            catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
             task: Box::new(|_| RotatePartitions::call(&NoInput {})),
         },
     ])
@@ -63,8 +62,6 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

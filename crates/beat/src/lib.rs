@@ -1,20 +1,29 @@
 //! Beat: puts the tasks of the schedule on their queues when they are due.
 //!
-//! [`entries`] lists them, [`ticker`] watches the clock. Any number of beats may run: each slot is pushed once.
+//! [`entries`] lists them, [`ticker`] watches the clock, [`trouble`] says what is waited for. Any number of beats may run:
+//! each slot is pushed once.
 
 pub mod entries;
 pub mod ticker;
+pub mod trouble;
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use clap::Parser;
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, LogSettings, ScheduleSettings, ZoneSettings};
-use logmon_core::stop::Stop;
-use logmon_store::broker::Broker;
+use logmon_core::config::{BrokerSettings, DatabaseSettings, LogSettings, ScheduleSettings, ZoneSettings};
+use logmon_core::stop::{Stop, Urgency};
+use logmon_store::broker::{Broker, hostname};
+use logmon_store::db::Database;
 
 use ticker::Ticker;
+
+/// How long the end waits for a turn that the database or Redis does not answer.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked whether the clock work still goes on.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// LogMon's beat: puts the tasks of the schedule on their queues when they are due
 #[derive(Debug, Parser)]
@@ -24,6 +33,8 @@ struct Cli {
     schedule: ScheduleSettings,
     #[command(flatten)]
     zone: ZoneSettings,
+    #[command(flatten)]
+    database: DatabaseSettings,
     #[command(flatten)]
     broker: BrokerSettings,
     #[command(flatten)]
@@ -46,10 +57,33 @@ pub fn run() -> ExitCode {
 impl Cli {
     fn beat(&self) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
-        let broker = Broker::new(&self.broker, 1)?;
-        let entries = entries::entries(&self.schedule, self.zone.time_zone)?;
-        Ticker::new(broker, Arc::new(SystemClock), entries, stop).run();
-        log::info!("stopped");
+        let ticker = Ticker {
+            database: Database::new(&self.database),
+            broker: Broker::new(&self.broker, 1)?,
+            clock: Arc::new(SystemClock),
+            entries: entries::entries(&self.schedule, self.zone.time_zone)?,
+            name: format!("{}:{}", hostname(), std::process::id()),
+        };
+        let (ended, end) = mpsc::channel();
+        let watched = stop.clone();
+        std::thread::spawn(move || {
+            ticker.run(&watched);
+            // Nobody listens any more where that took too long.
+            let _heard = ended.send(());
+        });
+        while !stop.is_raised() {
+            if stop.wait(Urgency::Finish, LOOK) == Urgency::GoOn
+                && end.try_recv() == Err(mpsc::TryRecvError::Disconnected)
+            {
+                anyhow::bail!("the clock work has ended by itself");
+            }
+        }
+        match end.recv_timeout(PATIENCE) {
+            Ok(()) => log::info!("stopped"),
+            Err(_) => {
+                log::warn!("stopped in the middle of a turn, which the next one ends");
+            }
+        }
         Ok(())
     }
 }

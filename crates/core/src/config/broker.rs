@@ -8,7 +8,7 @@ use url::Url;
 
 use super::values;
 
-/// Redis: queues, results and the schedule's memory.
+/// Redis: queues and results.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct BrokerSettings {

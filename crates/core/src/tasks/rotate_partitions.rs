@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::{NoInput, Task};
 
-/// Makes the partitions of the coming days and drops those older than `RETENTION`. Returns how many of each.
+/// Makes the partitions of the coming days and drops those older than `RETENTION`, and forgets what is of no use any more.
+/// Returns how many partitions of each.
 pub struct RotatePartitions;
 
 /// What was done.

@@ -26,6 +26,15 @@ pub enum Room {
     None,
 }
 
+/// What became of a task that is pushed once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Push {
+    /// It was pushed now.
+    Now,
+    /// It was pushed before, by whomever.
+    Before,
+}
+
 impl Broker {
     /// Puts a task on its queue. When this returns without an error, Redis has the message.
     ///
@@ -51,11 +60,12 @@ impl Broker {
     ///
     /// # Errors
     /// As [`Broker::enqueue`].
-    pub fn enqueue_once(&self, name: &str, once: Duration, task: &NewTask) -> Result<(), BrokerError> {
+    pub fn enqueue_once(&self, name: &str, once: Duration, task: &NewTask) -> Result<Push, BrokerError> {
         let mut call = ENQUEUE_ONCE.prepare_invoke();
         call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, task.priority));
         call.arg(task.encode(&self.origin)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
-        self.with(|conn| call.invoke(conn))
+        let pushed: i64 = self.with(|conn| call.invoke(conn))?;
+        Ok(if pushed == 1 { Push::Now } else { Push::Before })
     }
 
     /// Puts a task on a queue that has room for it.

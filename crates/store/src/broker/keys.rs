@@ -150,11 +150,6 @@ impl Keys {
     pub fn once(&self, name: &str) -> String {
         self.key(&format!("rq:once:{name}"))
     }
-
-    /// Hash: entry of the schedule to its newest dispatched slot, in milliseconds.
-    pub fn slots(&self) -> String {
-        self.key("rq:beat:last")
-    }
 }
 
 #[cfg(test)]

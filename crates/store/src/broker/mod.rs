@@ -1,4 +1,4 @@
-//! Redis: the queues, what is in flight, results and the schedule's memory, on the keys that Celery uses.
+//! Redis: the queues, what is in flight, and results, on the keys that Celery uses.
 //!
 //! A message is popped and noted as in flight in one script, so that there is no moment in which only a process holds
 //! it: `unacked` and `unacked_index` are Celery's own, with which a Python worker recovers what a dead one of ours
@@ -27,14 +27,13 @@ mod slots;
 pub use chords::Counted;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterId, Dropped, Requeue};
 pub use delay::Due;
-pub use enqueue::{Bounds, Room};
+pub use enqueue::{Bounds, Push, Room};
 pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use finish::{Burial, Finish, Held, Keep, Publish};
 pub use keys::{Keys, WorkerId};
 pub use revokes::{REVOKES_MAX, Revoke, Running};
 pub use scheduled::Scheduled;
-pub use slots::Dispatch;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

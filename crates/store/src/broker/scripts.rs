@@ -28,7 +28,6 @@ scripts! {
     DROP_DEAD = "drop_dead.lua";
     TRIM_DEAD = "trim_dead.lua";
     RENEW = "renew.lua";
-    DISPATCH = "dispatch.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";
     ENQUEUE_BOUNDED = "enqueue_bounded.lua";
     REPLY = "reply.lua";

@@ -12,6 +12,8 @@ pub mod log_summaries;
 pub mod logs;
 pub mod migrations;
 pub mod partitions;
+pub mod schedule_slots;
+pub mod schedules;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
 pub mod verify;

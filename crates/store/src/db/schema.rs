@@ -77,6 +77,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    core_schedule (entry) {
+        #[max_length = 100]
+        entry -> Varchar,
+        #[max_length = 200]
+        schedule -> Varchar,
+        #[max_length = 64]
+        zone -> Varchar,
+        handled_until -> Datetime,
+        seen_at -> Datetime,
+    }
+}
+
+diesel::table! {
+    core_scheduleslot (entry, slot) {
+        #[max_length = 100]
+        entry -> Varchar,
+        slot -> Datetime,
+        #[max_length = 10]
+        state -> Varchar,
+        #[max_length = 255]
+        beat -> Varchar,
+        claimed_at -> Datetime,
+        pushed_at -> Nullable<Datetime>,
+    }
+}
+
 diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
@@ -89,4 +116,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_logcount,
     core_logevent,
     core_logsummary,
+    core_schedule,
+    core_scheduleslot,
 );

@@ -1,16 +1,19 @@
-//! Makes the coming days' partitions, drops the old ones, and forgets old keys. Twice: the second finds them made and dropped.
+//! Makes the coming days' partitions, drops the old ones, and forgets old keys and slots. Twice: the second finds them made
+//! and dropped.
 
 use std::time::Duration;
 
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
-use logmon_store::db::{ingest_keys, partitions};
+use logmon_store::db::{ingest_keys, partitions, schedule_slots};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
 
 /// How long an Idempotency-Key is known: a week, where a day is promised.
 const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long what became of a slot can be read: for longer than any entry of the schedule reaches back.
+const SLOTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
 
 impl Handle for RotatePartitions {
     fn run(context: &Context, _: NoInput) -> Result<Rotated, Failure> {
@@ -22,6 +25,7 @@ impl Handle for RotatePartitions {
         let dropped = partitions::drop_before(&mut conn, (now - context.retention).date_naive())?;
         ingest_keys::delete_of_clients(&mut conn, now - KEYS_KEPT)?;
         ingest_keys::delete_of_batches(&mut conn, now)?;
+        schedule_slots::delete_before(&mut conn, now - SLOTS_KEPT)?;
         if made + dropped > 0 {
             log::info!(made, dropped; "days of the logs");
         }

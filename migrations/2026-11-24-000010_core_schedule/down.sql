@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS core_scheduleslot;
+DROP TABLE IF EXISTS core_schedule;

@@ -10,6 +10,7 @@ pub mod error;
 pub mod error_code;
 pub mod health;
 pub mod idempotency;
+pub mod metrics;
 pub mod middleware;
 pub mod query;
 pub mod routes;

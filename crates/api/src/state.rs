@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::error::ApiError;
 use crate::health::Health;
+use crate::metrics::Metrics;
 
 /// How long a request waits for the database or Redis, the wait for a turn included.
 ///
@@ -44,6 +45,8 @@ pub struct State {
     pub ingest_bounds: Bounds,
     /// What is up and what is not.
     pub health: Health,
+    /// What is told of it all.
+    pub metrics: Metrics,
     /// The apps whose errors come in.
     pub watch: Watch,
 }
@@ -59,6 +62,7 @@ impl State {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
             apps: Apps::default(),
+            metrics: Metrics::new(stores.writer.figures()),
             writer: stores.writer,
             health: Health::default(),
             watch: Watch::start(rule, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),

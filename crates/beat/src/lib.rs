@@ -1,9 +1,11 @@
 //! Beat: puts the tasks of the schedule on their queues when they are due.
 //!
-//! [`entries`] lists them, [`ticker`] watches the clock, [`trouble`] says what is waited for. Any number of beats may run:
+//! [`entries`] lists them, [`ticker`] watches the clock, [`trouble`] says what is waited for, [`metrics`] what came
+//! of it. Any number of beats may run:
 //! each slot is pushed once.
 
 pub mod entries;
+pub mod metrics;
 pub mod ticker;
 pub mod trouble;
 
@@ -11,13 +13,17 @@ use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::Parser;
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, DatabaseSettings, LogSettings, ScheduleSettings, ZoneSettings};
+use logmon_core::config::{
+    BrokerSettings, DatabaseSettings, LogSettings, MetricsSettings, ScheduleSettings, ZoneSettings,
+};
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, hostname};
 use logmon_store::db::Database;
 
+use metrics::Figures;
 use ticker::Ticker;
 
 /// How long the end waits for a turn that the database or Redis does not answer.
@@ -38,6 +44,8 @@ struct Cli {
     #[command(flatten)]
     broker: BrokerSettings,
     #[command(flatten)]
+    metrics: MetricsSettings,
+    #[command(flatten)]
     log: LogSettings,
 }
 
@@ -55,14 +63,26 @@ pub fn run() -> ExitCode {
 }
 
 impl Cli {
+    /// Shows the figures to whoever asks at `METRICS_LISTEN`.
+    fn show(&self, figures: &Figures, stop: &Stop) -> anyhow::Result<()> {
+        let Some(listen) = self.metrics.metrics_listen else { return Ok(()) };
+        let (registry, figures, stop) = (figures.registry(), figures.clone(), stop.clone());
+        logmon_store::metrics::serve(listen, registry, move || figures.ready(&stop))
+            .with_context(|| format!("METRICS_LISTEN is {listen}, but that address cannot be listened on"))?;
+        Ok(())
+    }
+
     fn beat(&self) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
+        let figures = Figures::default();
+        self.show(&figures, &stop)?;
         let ticker = Ticker {
             database: Database::new(&self.database),
             broker: Broker::new(&self.broker, 1)?,
             clock: Arc::new(SystemClock),
             entries: entries::entries(&self.schedule, self.zone.time_zone)?,
             name: format!("{}:{}", hostname(), std::process::id()),
+            figures,
         };
         let (ended, end) = mpsc::channel();
         let watched = stop.clone();

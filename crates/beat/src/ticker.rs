@@ -17,6 +17,7 @@ use logmon_store::db::{Connection, Database, schedule_slots, schedules};
 use serde_json::json;
 
 use crate::entries::Entry;
+use crate::metrics::Figures;
 use crate::trouble::{Said, Trouble};
 
 /// The longest pause between two looks at the clock: a clock that is set is noticed within it.
@@ -34,6 +35,8 @@ pub struct Ticker {
     pub entries: Vec<Entry>,
     /// What this beat is called in the rows that it claims: no two that run have the same name.
     pub name: String,
+    /// What is told of it.
+    pub figures: Figures,
 }
 
 impl Ticker {
@@ -45,6 +48,9 @@ impl Ticker {
             let turn = if registered { self.turn() } else { self.register().and_then(|()| self.turn()) };
             said.hear(turn.as_ref().err());
             registered |= turn.is_ok();
+            if turn.is_ok() {
+                self.figures.turns.beat();
+            }
             stop.wait(Urgency::Finish, turn.map_or(PAUSE_MAX, |now| self.pause(now)));
         }
     }
@@ -133,6 +139,7 @@ impl Ticker {
         let pushed = self.broker.push_slot(name, slot, &task)?;
         schedule_slots::settle(conn, name, slot, SlotState::Pushed)?;
         if pushed == Push::Now {
+            self.figures.pushed(name, (self.clock.now() - slot).to_std().unwrap_or_default());
             log::info!(entry = name, slot = slot_text.as_str(), task_id = task.id.as_str(); "pushed");
         }
         Ok(())

@@ -36,6 +36,7 @@ impl Rig {
             clock: Arc::new(SystemClock),
             entries: entries(&settings, chrono_tz::Tz::Asia__Shanghai).unwrap(),
             name: name.to_owned(),
+            figures: logmon_beat::metrics::Figures::default(),
         }
     }
 

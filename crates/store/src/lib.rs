@@ -1,8 +1,9 @@
 //! All input and output that is shared: the database in [`db`], Redis in [`broker`]. Neither knows the other; only
-//! [`watch`] uses both.
+//! [`watch`] uses both. [`metrics`] is what a process tells of itself.
 
 pub mod broker;
 pub mod db;
+pub mod metrics;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod watch;

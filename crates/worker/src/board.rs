@@ -62,6 +62,8 @@ pub enum Next {
     Fetch(usize),
     /// Put these back: no slot has become free for them.
     PutBack(Vec<Fetched>),
+    /// Look at the clock: there is no room yet.
+    Wait,
     /// End, and put these back.
     End(Vec<Fetched>),
 }
@@ -148,8 +150,12 @@ impl Board {
                 return Next::Fetch(room);
             }
             state.fetcher_waits = true;
-            state = self.0.room.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner).0;
+            let (waited, time) = self.0.room.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state = waited;
             state.fetcher_waits = false;
+            if time.timed_out() && state.since.is_none() && !state.closed {
+                return Next::Wait;
+            }
         }
     }
 

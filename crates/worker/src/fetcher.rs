@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, Fetched, WorkerId};
+use logmon_store::metrics::Pulse;
 
 use crate::board::{Board, Next};
 use crate::queues::Queues;
@@ -31,6 +32,8 @@ pub struct Fetcher {
     pub revokes: Revokes,
     /// Until when.
     pub stop: Stop,
+    /// Beats at each turn.
+    pub pulse: Pulse,
 }
 
 impl Fetcher {
@@ -38,9 +41,11 @@ impl Fetcher {
     pub fn run(&self) {
         let mut idle = IDLE_MIN;
         loop {
+            self.pulse.beat();
             match self.board.next(PATIENCE) {
                 Next::Fetch(count) => idle = self.fetch(count, idle),
                 Next::PutBack(fetched) => self.put_back(&fetched),
+                Next::Wait => {}
                 Next::End(fetched) => return self.put_back(&fetched),
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, WorkerId};
+use logmon_store::metrics::Pulse;
 
 /// A loop that runs beside the slots and ends when it is told to.
 pub struct Loop {
@@ -36,12 +37,11 @@ impl Loop {
 }
 
 /// Starts the heartbeat: three signs of life within `timeout`, and four within `visibility`, after which Python's workers
-/// would take what this one holds.
-pub fn start(broker: Broker, worker: WorkerId, timeout: Duration, visibility: Duration) -> Loop {
-    Loop::start((timeout / 3).min(visibility / 4), move || {
-        if let Err(error) = broker.renew(&worker, timeout) {
-            // The fetcher says that Redis is away, and when it is back.
-            log::debug!(worker = worker.0.as_str(); "no sign of life given: {error}");
-        }
+/// would take what this one holds. `pulse` beats when Redis has heard one.
+pub fn start(broker: Broker, worker: WorkerId, timeout: Duration, visibility: Duration, pulse: Pulse) -> Loop {
+    Loop::start((timeout / 3).min(visibility / 4), move || match broker.renew(&worker, timeout) {
+        Ok(_) => pulse.beat(),
+        // The fetcher says that Redis is away, and when it is back.
+        Err(error) => log::debug!(worker = worker.0.as_str(); "no sign of life given: {error}"),
     })
 }

@@ -15,6 +15,7 @@ pub mod handlers;
 pub mod heartbeat;
 pub mod limits;
 pub mod machine;
+pub mod metrics;
 pub mod presence;
 pub mod queues;
 pub mod reaper;
@@ -33,12 +34,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use clap::Parser;
 use logmon_core::celery::NodeName;
 use logmon_core::clock::SystemClock;
 use logmon_core::config::{
-    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, RemoteSettings, Setting, StorageSettings,
-    WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, MetricsSettings, RemoteSettings, Setting,
+    StorageSettings, WorkerSettings, ZoneSettings,
 };
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
@@ -52,6 +54,7 @@ use events::Events;
 use fetcher::Fetcher;
 use heartbeat::Loop;
 use limits::Limits;
+use metrics::{Counting, Figures};
 use presence::{Open, Presence};
 use queues::Queues;
 use reporter::Reporter;
@@ -80,6 +83,8 @@ struct Cli {
     check: CheckSettings,
     #[command(flatten)]
     remote: RemoteSettings,
+    #[command(flatten)]
+    metrics: MetricsSettings,
     #[command(flatten)]
     log: LogSettings,
 }
@@ -110,8 +115,6 @@ impl Cli {
         let (database, connections) = self.database()?;
         let context = self.context(&database, &broker);
         let worker = WorkerId::of_this_process();
-        let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
-        let beating = self.beat(&broker, &worker);
         let open = Open {
             table: table.into(),
             queues: Queues::new(&self.worker.queues),
@@ -122,8 +125,13 @@ impl Cli {
             revokes: Revokes::default(),
             stop: stop.clone(),
         };
+        let figures = Figures::default();
+        self.show(&figures, &open)?;
+        let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
+        let beating = self.beat(&broker, &worker, &figures);
         let presence = Presence::begin(name.clone(), &self.broker, &self.remote, &open.running)?;
-        let events: Arc<dyn Events> = Arc::new(presence.events());
+        let events: Arc<dyn Events> =
+            Arc::new(Counting { figures: figures.clone(), next: Arc::new(presence.events()) });
         let results = Results::new(&self.worker, name.clone());
         let runner = Runner::new(context, Arc::clone(&events), results, &open);
         let slots = Slots::new(runner, open.board.clone(), connections - OTHER_CONNECTIONS);
@@ -141,7 +149,15 @@ impl Cli {
             };
             let limiting = time_limits::start(open.time_limits, open.running, slots.clone());
             let Open { queues, board, revokes, .. } = open;
-            let fetcher = Fetcher { broker: broker.clone(), worker: worker.clone(), queues, board, revokes, stop };
+            let fetcher = Fetcher {
+                broker: broker.clone(),
+                worker: worker.clone(),
+                queues,
+                board,
+                revokes,
+                stop,
+                pulse: figures.fetching,
+            };
             self.serve(&slots, fetcher, reporter);
             limiting.stop();
         }
@@ -151,9 +167,19 @@ impl Cli {
         Ok(())
     }
 
-    fn beat(&self, broker: &Broker, worker: &WorkerId) -> Loop {
+    /// Shows the figures to whoever asks at `METRICS_LISTEN`.
+    fn show(&self, figures: &Figures, open: &Open) -> anyhow::Result<()> {
+        let Some(listen) = self.metrics.metrics_listen else { return Ok(()) };
+        let (registry, figures) = (figures.registry(&open.board, &open.running), figures.clone());
+        let (patience, stop) = (self.worker.worker_timeout, open.stop.clone());
+        logmon_store::metrics::serve(listen, registry, move || figures.ready(patience, &stop))
+            .with_context(|| format!("METRICS_LISTEN is {listen}, but that address cannot be listened on"))?;
+        Ok(())
+    }
+
+    fn beat(&self, broker: &Broker, worker: &WorkerId, figures: &Figures) -> Loop {
         let (timeout, visibility) = (self.worker.worker_timeout, self.worker.visibility_timeout);
-        heartbeat::start(broker.clone(), worker.clone(), timeout, visibility)
+        heartbeat::start(broker.clone(), worker.clone(), timeout, visibility, figures.heartbeat.clone())
     }
 
     /// The database, with how many connections: a slot without one would only put its tasks back.

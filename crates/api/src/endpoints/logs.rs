@@ -1,6 +1,6 @@
 //! `/api/logs/`: taking logs in and listing them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
@@ -133,7 +133,7 @@ async fn store_one(
     created_at: DateTime<Utc>,
 ) -> Result<HttpResponse, ApiError> {
     let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
-    let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
+    let log = new_log(state, fields, &known)?;
     let (app, level, message) = (log.app, log.level, log.message.clone());
     let answer = move |stored: &[Stored]| {
         let (id, created_at) = match stored.first() {
@@ -158,6 +158,12 @@ async fn store_one(
     let first = state.database(move |conn| logs::get(conn, id, created_at)).await?;
     let view = first.map(|log| answer_of(StatusCode::CREATED, &LogView::from(log)));
     Ok(idempotency::respond_again(view.unwrap_or_else(|| answer(&stored))))
+}
+
+fn new_log(state: &State, fields: &Fields<'_>, known: &HashSet<AppId>) -> Result<NewLog, FieldErrors> {
+    NewLog::from_fields(fields, |app| known.contains(&app)).inspect_err(|_| {
+        state.metrics.rejected.inc();
+    })
 }
 
 /// What became of a request whose records are right.
@@ -190,6 +196,11 @@ async fn store(
     };
     let mut watched: BTreeMap<AppId, u64> = BTreeMap::new();
     for ((app, level), stored) in apps.into_iter().zip(&stored) {
+        match stored {
+            Stored::Yes(_) => state.metrics.accepted.inc(),
+            Stored::Before(_) => state.metrics.duplicate.inc(),
+            Stored::UnknownApp | Stored::Refused => state.metrics.rejected.inc(),
+        };
         match stored {
             Stored::Yes(_) if level == state.watch.level() => *watched.entry(app).or_default() += 1,
             Stored::UnknownApp => state.forget_app(app),
@@ -234,12 +245,13 @@ impl Batch {
                 Err(errors) => batch.rejected.push(Rejected { index, errors }),
             }
         }
+        state.metrics.rejected.inc_by(u64::try_from(batch.rejected.len()).unwrap_or(u64::MAX));
         Ok(batch)
     }
 
     async fn of_one(state: &State, fields: &Fields<'_>, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
         let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
-        let log = NewLog::from_fields(fields, |app| known.contains(&app))?;
+        let log = new_log(state, fields, &known)?;
         Ok(Self { good: vec![record(log, created_at)], places: vec![0], rejected: Vec::new() })
     }
 
@@ -271,6 +283,7 @@ impl Batch {
         if room == Room::None {
             return Err(ApiError::unavailable("too many batches are waiting to be stored"));
         }
+        state.metrics.queued.inc_by(u64::try_from(accepted).unwrap_or(u64::MAX));
         Ok(HttpResponse::Accepted()
             .insert_header((LOCATION, format!("/api/tasks/{task_id}/")))
             .insert_header((PREFERENCE_APPLIED, "respond-async"))

@@ -9,10 +9,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
 use uuid::Uuid;
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
+use crate::state::State;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,6 +27,7 @@ pub async fn identify(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let theirs = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(|id| is_plain(id));
+    let start = Instant::now();
     let id = theirs.map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned);
     let mut response = next.call(request).await?.map_into_boxed_body();
     let hidden = response.response().error().and_then(|error| error.as_error::<ApiError>());
@@ -35,6 +38,10 @@ pub async fn identify(
         }
         let answer = error.response(&id);
         response = response.into_response(answer);
+    }
+    let request = response.request();
+    if let Some(state) = request.app_data::<Data<State>>() {
+        state.metrics.answered(request.path(), request.method(), response.status(), start.elapsed());
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);

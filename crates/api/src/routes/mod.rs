@@ -15,6 +15,7 @@ pub fn configure(config: &mut ServiceConfig) {
     config
         .configure(|config| Endpoint::new("/healthz", "Health", "").get(health::alive).register(config))
         .configure(|config| Endpoint::new("/readyz", "Readiness", "").get(health::ready).register(config))
+        .configure(|config| Endpoint::new("/metrics", "Metrics", "").get(health::metrics).register(config))
         .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(api))
         .default_service(web::to(not_found));
 }

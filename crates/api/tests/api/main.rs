@@ -8,6 +8,7 @@ mod common;
 mod drf;
 mod event_ids;
 mod ingest;
+mod metrics;
 mod operating;
 mod producers;
 mod revoke;

@@ -34,6 +34,15 @@ pub struct HttpSettings {
     pub secret_key: Option<SecretString>,
 }
 
+/// Where a worker or beat is asked how it is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Metrics of worker and beat")]
+pub struct MetricsSettings {
+    /// The address and port of /metrics, /healthz and /readyz; off unless set. Suggested: 127.0.0.1:9101 for a worker, 127.0.0.1:9102 for beat
+    #[arg(long, env = "METRICS_LISTEN", value_parser = listen)]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
 fn listen(text: &str) -> Result<SocketAddr, String> {
     text.parse().ok().ok_or_else(|| "an address and a port such as 127.0.0.1:8000 are expected".to_owned())
 }

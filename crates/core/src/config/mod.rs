@@ -20,7 +20,7 @@ mod zone;
 pub use broker::{BrokerAddress, BrokerSettings};
 pub use check::{CheckSettings, ScheduleSettings};
 pub use database::DatabaseSettings;
-pub use http::HttpSettings;
+pub use http::{HttpSettings, MetricsSettings};
 pub use logger::{LogFormat, LogSettings};
 pub use remote::RemoteSettings;
 pub use storage::StorageSettings;
@@ -167,6 +167,8 @@ mod tests {
         worker: WorkerSettings,
         #[command(flatten)]
         remote: RemoteSettings,
+        #[command(flatten)]
+        metrics: MetricsSettings,
         #[command(flatten)]
         log: LogSettings,
     }

@@ -5,8 +5,8 @@
 use clap::{Args, Command};
 
 use super::{
-    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, RemoteSettings, ScheduleSettings,
-    StorageSettings, WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, MetricsSettings, RemoteSettings,
+    ScheduleSettings, StorageSettings, WorkerSettings, ZoneSettings,
 };
 
 fn sample() -> String {
@@ -26,6 +26,7 @@ fn sample() -> String {
         ScheduleSettings::augment_args,
         WorkerSettings::augment_args,
         RemoteSettings::augment_args,
+        MetricsSettings::augment_args,
         LogSettings::augment_args,
     ] {
         command = augment(command);

@@ -89,6 +89,7 @@ impl Broker {
         let member = format!("{queue}\u{6}\u{16}\u{6}\u{16}{queue}");
         pipe.sadd(self.keys.binding(queue), &member).ignore();
         pipe.sadd(self.keys.binding_permanent(queue), &member).ignore();
+        pipe.sadd(self.keys.queues(), queue).ignore();
     }
 
     fn is_bound(&self, queue: &str) -> bool {

@@ -115,6 +115,11 @@ impl Keys {
         self.key("rq:deliveries")
     }
 
+    /// Set: the queues that a process of ours has served or put something on.
+    pub fn queues(&self) -> String {
+        self.key("rq:queues")
+    }
+
     /// Set: the queues that nothing is fetched from.
     pub fn paused(&self) -> String {
         self.key("rq:paused")

@@ -5,6 +5,7 @@
 //! transaction runs go into the next one together.
 
 mod events;
+mod figures;
 mod link;
 mod once;
 mod queue;
@@ -20,6 +21,7 @@ use logmon_core::log::{LogId, Record};
 use logmon_core::tasks::KeyOrigin;
 use thiserror::Error;
 
+pub use figures::Figures;
 use queue::{Job, Queue};
 
 /// How many threads store at the same time. While little waits one does it all, for one large transaction costs less than
@@ -128,6 +130,11 @@ impl Writer {
     ) {
         let key = Some(Box::new((key, answer)));
         self.push(Job { records, key, since: Instant::now(), deadline, reply: Box::new(reply) });
+    }
+
+    /// What it has done, and what waits.
+    pub fn figures(&self) -> &Figures {
+        &self.0.0.figures
     }
 
     fn push(&self, job: Job) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use logmon_core::log::Record;
 
-use super::{Key, MakeAnswer, Stored, WriteError};
+use super::{Figures, Key, MakeAnswer, Stored, WriteError};
 
 /// The most records of one transaction.
 const GROUP_RECORDS: usize = 2_000;
@@ -43,6 +43,7 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     arrived: Condvar,
     bytes_max: usize,
+    pub(super) figures: Figures,
 }
 
 #[derive(Default)]
@@ -59,7 +60,7 @@ struct Waiting {
 
 impl Queue {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max }
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max, figures: Figures::default() }
     }
 
     /// Adds a job, or gives it back when there is no room.
@@ -71,6 +72,7 @@ impl Queue {
             return Err(job);
         }
         waiting.bytes += bytes;
+        self.figures.waiting(waiting.bytes);
         waiting.records += job.records.len();
         waiting.jobs.push_back(job);
         let wake = waiting.storing == 0 || waiting.records >= JOIN_RECORDS;
@@ -93,6 +95,7 @@ impl Queue {
             let now = Instant::now();
             if waiting.is_worth_taking(now) {
                 let group = waiting.take_group(now);
+                self.figures.waiting(waiting.bytes);
                 if !group.is_empty() {
                     waiting.storing += 1;
                     // Somebody must be awake to help when this one is stuck.

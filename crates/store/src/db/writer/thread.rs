@@ -22,7 +22,9 @@ pub(super) fn start(queue: Arc<Queue>, settings: DatabaseSettings) {
     std::thread::spawn(move || {
         let mut session = Session { settings, link: None };
         while let Some(group) = queue.take() {
+            let (begun, records) = (Instant::now(), group.iter().map(|job| job.records.len()).sum());
             session.store_group(group);
+            queue.figures.group(records, begun.elapsed());
             queue.done();
         }
     });

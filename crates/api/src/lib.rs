@@ -24,6 +24,7 @@ use commands::app::App;
 use commands::call::Call;
 use commands::dead_letter::DeadLetters;
 use commands::migrate::Migrate;
+use commands::queue::Queue;
 use commands::revoke::Revoke;
 use commands::serve::Serve;
 use commands::verify::Verify;
@@ -52,6 +53,8 @@ enum Command {
     Revoke(Revoke),
     /// Look at messages that were given up, put them back on their queues, or drop them
     DeadLetter(DeadLetters),
+    /// Show the queues, and let them stand still
+    Queue(Queue),
 }
 
 /// Runs the program and says with which status it ends.
@@ -65,6 +68,7 @@ pub fn run() -> ExitCode {
         Command::Call(call) => call.run(),
         Command::Revoke(revoke) => revoke.run(),
         Command::DeadLetter(dead_letters) => dead_letters.run(),
+        Command::Queue(queue) => queue.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

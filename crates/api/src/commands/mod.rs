@@ -4,6 +4,7 @@ pub mod app;
 pub mod call;
 pub mod dead_letter;
 pub mod migrate;
+pub mod queue;
 pub mod revoke;
 pub mod serve;
 pub mod verify;

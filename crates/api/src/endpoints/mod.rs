@@ -5,6 +5,7 @@ pub mod apps;
 pub mod dead_letters;
 pub mod health;
 pub mod logs;
+pub mod queues;
 pub mod root;
 pub mod summaries;
 pub mod tasks;

@@ -6,6 +6,8 @@ use actix_web::http::header::HOST;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, Responder};
 
+const NAMES: [&str; 6] = ["logs", "alerts", "apps", "summaries", "dead-letters", "queues"];
+
 /// The lists with their addresses; `.json` and the query go along, as in DRF's router.
 pub async fn show(request: HttpRequest) -> impl Responder {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
@@ -16,5 +18,5 @@ pub async fn show(request: HttpRequest) -> impl Responder {
         query => format!("?{query}"),
     };
     let address = |name: &'static str| (name, format!("{scheme}://{host}/api/{name}{suffix}{query}"));
-    Json(["logs", "alerts", "apps", "summaries", "dead-letters"].map(address).into_iter().collect::<BTreeMap<_, _>>())
+    Json(NAMES.map(address).into_iter().collect::<BTreeMap<_, _>>())
 }

@@ -5,7 +5,7 @@ mod endpoint;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 
-use crate::endpoints::{alerts, apps, dead_letters, health, logs, root, summaries, tasks};
+use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, summaries, tasks};
 use crate::error::ApiError;
 use crate::middleware::negotiate;
 use endpoint::Endpoint;
@@ -35,6 +35,9 @@ fn api(config: &mut ServiceConfig) {
             .get(dead_letters::show)
             .delete(dead_letters::delete),
         Endpoint::new("/dead-letters/{id}/requeue", "Requeue", "").post(dead_letters::requeue),
+        Endpoint::new("/queues", "Queue List", "").get(queues::list),
+        Endpoint::new("/queues/{name}/pause", "Pause", "").post(queues::pause),
+        Endpoint::new("/queues/{name}/resume", "Resume", "").post(queues::resume),
     ] {
         endpoint.register(config);
     }

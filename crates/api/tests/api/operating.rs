@@ -100,3 +100,26 @@ fn the_command_lists_requeues_and_drops_dead_letters() {
     system.command(&["dead-letter", "drop", "--all"]);
     assert_eq!(system.command(&["dead-letter", "list"]).1.trim(), "[]");
 }
+
+#[test]
+fn a_queue_stands_still_and_goes_on() {
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    let queue = |list: &Value, name: &str| {
+        list.as_array().unwrap().iter().find(|queue| queue["name"] == name).cloned().unwrap_or_default()
+    };
+    let paused = api.send("POST", "/api/queues/celery/pause/", &[], None);
+    assert_eq!((paused.status, &paused.json()["paused"]), (200, &json!(true)));
+    let (code, id) = system.command(&["call", NOOP, "--args", "[1]", "--priority", "7"]);
+    assert_eq!(code, Some(0), "producers go on");
+    let celery = queue(&api.get("/api/queues/").json(), "celery");
+    let depths = json!({"0": 0, "3": 0, "6": 1, "9": 0});
+    assert_eq!(celery, json!({"name": "celery", "paused": true, "depth": 1, "priorities": depths}));
+    let (_, list) = system.command(&["queue", "list"]);
+    assert_eq!(queue(&parse(&list), "celery"), celery);
+    assert_eq!(queue(&parse(&list), "ingest")["paused"], json!(false));
+    let (code, resumed) = system.command(&["queue", "resume", "celery"]);
+    assert_eq!((code, &parse(&resumed)[0]["paused"]), (Some(0), &json!(false)));
+    assert_eq!(api.result_of(id.trim())["status"], "SUCCESS");
+    assert_eq!(system.command(&["queue", "pause"]).0, Some(2), "no names");
+}

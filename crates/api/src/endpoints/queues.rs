@@ -1,0 +1,76 @@
+//! `/api/queues/`: what waits on the queues, which may be made to stand still.
+
+use std::collections::BTreeMap;
+
+use actix_web::Responder;
+use actix_web::web::{Data, Json, Path};
+use logmon_core::tasks::{DEFAULT_QUEUE, INGEST_QUEUE};
+use logmon_store::broker::{Broker, BrokerError, QueueFigures};
+use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::state::State;
+
+/// A queue.
+#[derive(Debug, Serialize)]
+pub struct QueueView {
+    name: String,
+    paused: bool,
+    /// How many messages wait.
+    depth: u64,
+    /// The same by priority, of which 0 is served first.
+    priorities: BTreeMap<u8, u64>,
+}
+
+impl From<QueueFigures> for QueueView {
+    fn from(queue: QueueFigures) -> Self {
+        let priorities: BTreeMap<_, _> =
+            queue.depth.into_iter().map(|(priority, depth)| (priority.number(), depth)).collect();
+        Self { name: queue.name, paused: queue.paused, depth: priorities.values().sum(), priorities }
+    }
+}
+
+/// Every queue that is known, by its name.
+///
+/// # Errors
+/// See [`BrokerError`].
+pub fn all(broker: &Broker) -> Result<Vec<QueueView>, BrokerError> {
+    let found = broker.figures(&[DEFAULT_QUEUE, INGEST_QUEUE])?;
+    Ok(found.queues.into_iter().map(QueueView::from).collect())
+}
+
+/// One queue, known before or not.
+///
+/// # Errors
+/// See [`BrokerError`].
+pub fn one(broker: &Broker, name: &str) -> Result<Option<QueueView>, BrokerError> {
+    let found = broker.figures(&[name])?;
+    Ok(found.queues.into_iter().find(|queue| queue.name == name).map(QueueView::from))
+}
+
+/// Every queue that is known, by its name.
+pub async fn list(state: Data<State>) -> Result<impl Responder, ApiError> {
+    Ok(Json(state.broker(all).await?))
+}
+
+/// Lets a queue stand still: no worker of ours fetches from it, and producers may go on. Gives the queue as it is then.
+pub async fn pause(name: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
+    change(name.into_inner(), &state, Broker::pause).await
+}
+
+/// Lets a queue be served again. Gives the queue as it is then.
+pub async fn resume(name: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
+    change(name.into_inner(), &state, Broker::resume).await
+}
+
+async fn change(
+    name: String,
+    state: &State,
+    change: fn(&Broker, &str) -> Result<(), BrokerError>,
+) -> Result<Json<Option<QueueView>>, ApiError> {
+    let work = move |broker: &Broker| {
+        change(broker, &name)?;
+        one(broker, &name)
+    };
+    Ok(Json(state.broker(work).await?))
+}

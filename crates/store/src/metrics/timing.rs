@@ -37,8 +37,7 @@ impl Timing {
     fn buckets(&self) -> Vec<(f64, u64)> {
         let bounds = BOUNDS.iter().map(|bound| Duration::from_micros(*bound).as_secs_f64());
         let counts = self.0.buckets.iter().map(|count| count.load(Ordering::Relaxed));
-        // `f64::MAX` is how the encoder is told of infinity.
-        bounds.zip(counts).chain([(f64::MAX, self.0.longer.load(Ordering::Relaxed))]).collect()
+        bounds.zip(counts).chain([(f64::INFINITY, self.0.longer.load(Ordering::Relaxed))]).collect()
     }
 }
 

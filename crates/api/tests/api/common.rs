@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use logmon_store::testing::http::{Response, send};
+use logmon_store::testing::private_server::PrivateRedis;
 use logmon_store::testing::process::{Process, eventually, program};
 use logmon_store::testing::{TestBroker, TestDatabase};
 
@@ -18,7 +19,16 @@ pub(crate) struct System {
 impl System {
     /// With the current schema, and the apps 1 and 2.
     pub(crate) fn new() -> Self {
-        let system = Self { database: TestDatabase::new(), broker: TestBroker::new() };
+        Self::with(TestBroker::new())
+    }
+
+    /// The same with a Redis of the caller's own, which must outlive it.
+    pub(crate) fn on(redis: &PrivateRedis) -> Self {
+        Self::with(TestBroker::on(redis.url()))
+    }
+
+    fn with(broker: TestBroker) -> Self {
+        let system = Self { database: TestDatabase::new(), broker };
         system.database.execute(
             "INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'shop', 'a', '2026-11-23 03:12:45'), (2, 'pay', 'b', '2026-11-23 03:12:45')",
         );

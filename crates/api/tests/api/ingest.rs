@@ -205,34 +205,3 @@ fn the_queue_of_batches_is_bounded() {
     let _worker = system.work(&[]);
     eventually("room", || (post_async(&api, None, &log).status == 202).then_some(()));
 }
-
-#[test]
-fn workers_killed_over_queued_batches_store_each_once() {
-    const BATCHES: usize = 200;
-    let system = System::new();
-    let api = system.serve();
-    let accepted: Vec<Response> = (0..BATCHES)
-        .map(|n| {
-            let records: Vec<_> =
-                (0..5).map(|m| json!({"app": 1, "level": "INFO", "message": format!("{n}-{m}")})).collect();
-            post_async(&api, None, &Value::from(records))
-        })
-        .collect();
-    let settings = [("WORKER_TIMEOUT", "1s"), ("CONCURRENCY", "4")];
-    for kill in 1..=4 {
-        let mut worker = system.work(&settings);
-        let enough = i64::try_from(kill * BATCHES / 2).unwrap();
-        eventually("some batches", || (rows(&system) >= enough).then_some(()));
-        worker.signal(Signal::Kill);
-        worker.wait();
-    }
-    let _worker = system.work(&settings);
-    for accepted in &accepted {
-        assert_eq!(api.run(accepted)["status"], "SUCCESS");
-    }
-    let expected = i64::try_from(BATCHES * 5).unwrap();
-    assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), expected, "lost");
-    assert_eq!(rows(&system), expected, "doubled");
-    assert_eq!(system.broker.in_flight(), 0);
-    verify(&system);
-}

@@ -7,6 +7,7 @@ mod calls;
 mod common;
 mod drf;
 mod event_ids;
+mod faults;
 mod ingest;
 mod metrics;
 mod operating;

@@ -1,6 +1,7 @@
 //! What tests share: a database and a key prefix of their own, on the servers that `scripts/test` started.
 
 pub mod http;
+pub mod private_server;
 pub mod process;
 pub mod proxy;
 pub mod python;
@@ -149,7 +150,12 @@ pub struct TestBroker {
 impl TestBroker {
     /// An empty prefix.
     pub fn new() -> Self {
-        let (url, prefix) = (server("TEST_REDIS_URL"), format!("test-{}:", uuid::Uuid::new_v4().simple()));
+        Self::on(server("TEST_REDIS_URL"))
+    }
+
+    /// An empty prefix on a server of the caller's own.
+    pub fn on(url: String) -> Self {
+        let prefix = format!("test-{}:", uuid::Uuid::new_v4().simple());
         Self { broker: broker_at(&url, &prefix), prefix, url }
     }
 

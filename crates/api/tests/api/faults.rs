@@ -1,8 +1,9 @@
-//! Workers and a Redis that are killed under load: nothing accepted is lost, nothing is twice in effect, and no program
-//! has to be started again because of another.
+//! Workers that are killed, and a Redis that is killed or takes no writes, all under load: nothing accepted is lost,
+//! nothing is twice in effect, and no program has to be started again because of another.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use logmon_core::celery::{Status, TaskId};
 use logmon_core::tasks::{DEFAULT_QUEUE, INGEST_QUEUE, Noop, NoopInput, Task as _};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Api, System};
 use crate::ingest::{BATCH, rows, verify};
+use crate::story::blocked_summary;
 
 /// Clients that send batches to be stored later and queue tasks, and note what was accepted.
 struct Load<'a> {
@@ -185,6 +187,38 @@ fn a_redis_that_is_killed_again_and_again_loses_nothing() {
         load.wait_for_more(10);
     });
     assert_alive([beat]);
+    load.assert_done();
+    assert_alive(workers.into_iter().chain([api.process]));
+}
+
+#[test]
+fn a_redis_that_takes_no_writes_for_a_while_loses_nothing() {
+    const WHILE: Duration = Duration::from_secs(10);
+    let redis = PrivateRedis::start();
+    let system = System::on(&redis);
+    let (api, workers) = (system.serve(), [system.work(&[]), system.work(&[])]);
+    let beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")]);
+    let load = Load::new(&system, &api);
+    load.during(1, || {
+        load.wait_for_more(50);
+        let (mut lock, summary) = blocked_summary(&system, &api, &workers[0]);
+        redis.refuse_writes();
+        let (start, mut stored) = (Instant::now(), 0);
+        while start.elapsed() < WHILE {
+            let answer = api.post("/api/logs/", &json!({"app": 2, "level": "WARN", "message": "at once"}));
+            assert_eq!(answer.status, 201, "what is stored at once is not concerned");
+            stored += 1;
+            if stored == 10 {
+                // A task that ends while its end cannot be told.
+                lock.execute("ROLLBACK");
+            }
+        }
+        redis.take_writes();
+        assert_eq!(api.result_of(&summary)["status"], "SUCCESS");
+        load.wait_for_more(50);
+    });
+    assert_alive([beat]);
+    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2");
     load.assert_done();
     assert_alive(workers.into_iter().chain([api.process]));
 }

@@ -135,7 +135,7 @@ fn a_threshold_that_a_queued_batch_passes_is_checked_at_once_and_once() {
 }
 
 /// A summary that cannot go on: the app's row is locked by somebody else.
-fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (Session, String) {
+pub(crate) fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (Session, String) {
     let mut lock = system.database.session();
     lock.execute("BEGIN; UPDATE core_app SET owner = owner WHERE id = 1");
     worker.wait_for_line("serving");

@@ -1,4 +1,4 @@
-//! A Redis of a test's own, for what a test cannot do to the one that all share: kill it.
+//! A Redis of a test's own, for what a test cannot do to the one that all share: kill it, or make it take no writes.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -38,13 +38,32 @@ impl PrivateRedis {
         self.wait_until_it_answers();
     }
 
-    fn ping(&self) -> redis::RedisResult<()> {
-        redis::cmd("PING").query(&mut redis::Client::open(self.url())?.get_connection()?)
+    /// From now on it refuses writes with READONLY, as one that has lost its role in a failover.
+    pub fn refuse_writes(&self) {
+        // Nobody listens there, so that it keeps its data.
+        self.say(&["REPLICAOF", "127.0.0.1", "1"]);
+    }
+
+    /// It takes writes again.
+    pub fn take_writes(&self) {
+        self.say(&["REPLICAOF", "NO", "ONE"]);
+    }
+
+    fn say(&self, words: &[&str]) {
+        self.try_say(words).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+    }
+
+    fn try_say(&self, words: &[&str]) -> redis::RedisResult<()> {
+        let mut command = redis::Cmd::new();
+        for word in words {
+            command.arg(word);
+        }
+        command.query(&mut redis::Client::open(self.url())?.get_connection()?)
     }
 
     // It may be reading its data still, or have found its port taken for a moment.
     fn wait_until_it_answers(&self) {
-        eventually("a Redis of its own", || self.ping().ok());
+        eventually("a Redis of its own", || self.try_say(&["PING"]).ok());
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use logmon_core::schedule::progress::BeatState;
 use logmon_store::broker::Broker;
-use logmon_store::db::{Database, migrations};
+use logmon_store::db::{Database, migrations, schedules};
 use serde::Serialize;
 
 /// How often it is asked.
@@ -20,6 +21,7 @@ pub struct Health(Arc<Mutex<Findings>>);
 struct Findings {
     database: Option<Finding>,
     redis: Option<Finding>,
+    beat: Option<BeatState>,
 }
 
 struct Finding {
@@ -27,15 +29,17 @@ struct Finding {
     state: Result<(), String>,
 }
 
-/// The body of `/readyz`.
+/// The body of `/readyz`. What the beats are like keeps no server from being ready.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// `ok` when everything below is.
+    /// `ok` when the database and Redis are.
     pub status: &'static str,
     /// The database and its schema.
     pub database: String,
     /// Redis.
     pub redis: String,
+    /// What the beats are like: `ok`, `late`, `down`; `unknown` while the database is away.
+    pub beat: &'static str,
 }
 
 impl Health {
@@ -44,19 +48,33 @@ impl Health {
         let findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (database, redis) = (in_words(findings.database.as_ref()), in_words(findings.redis.as_ref()));
         let status = if database == "ok" && redis == "ok" { "ok" } else { "unavailable" };
-        Report { status, database, redis }
+        let beat = findings.beat.filter(|_| database == "ok").map_or("unknown", BeatState::as_str);
+        Report { status, database, redis, beat }
     }
 
     /// Starts the two threads that keep asking. They end with the process.
     pub fn watch(&self, database: Database, broker: Broker) {
         let health = self.clone();
         std::thread::spawn(move || {
-            health.keep_asking("the database", |f| &mut f.database, || check_database(&database));
+            let note = |state| health.note_beat(state);
+            health.keep_asking("the database", |f| &mut f.database, || check_database(&database, note));
         });
         let health = self.clone();
         std::thread::spawn(move || {
             health.keep_asking("Redis", |f| &mut f.redis, || broker.ping().map_err(|e| e.to_string()));
         });
+    }
+
+    fn note_beat(&self, state: BeatState) {
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).beat.replace(state);
+        if before == Some(state) {
+            return;
+        }
+        match state {
+            BeatState::Ok => log::info!("a beat is at work"),
+            BeatState::Late => log::warn!("the schedule is late: a slot that is due has not been pushed"),
+            BeatState::Down => log::warn!("no beat is at work"),
+        }
     }
 
     fn keep_asking(
@@ -97,10 +115,14 @@ fn in_words(finding: Option<&Finding>) -> String {
 
 const SCHEMA: &str = "the schema is old";
 
-fn check_database(database: &Database) -> Result<(), String> {
+fn check_database(database: &Database, note: impl Fn(BeatState)) -> Result<(), String> {
     let mut conn = database.get().map_err(|e| e.to_string())?;
     match migrations::pending(&mut conn).map_err(|e| e.to_string())? {
-        0 => Ok(()),
+        0 => {
+            let found = schedules::list(&mut conn).map_err(|e| e.to_string())?;
+            note(BeatState::of(found.entries.iter().map(|entry| &entry.progress), found.now));
+            Ok(())
+        }
         pending => Err(format!("{SCHEMA}: {pending} migrations are to be run by `logmon-api migrate`")),
     }
 }

@@ -5,7 +5,7 @@ mod endpoint;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 
-use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, summaries, tasks};
+use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, schedules, summaries, tasks};
 use crate::error::ApiError;
 use crate::middleware::negotiate;
 use endpoint::Endpoint;
@@ -29,6 +29,7 @@ fn api(config: &mut ServiceConfig) {
         Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
         Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
         Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
+        Endpoint::new("/schedules", "Schedule List", "").get(schedules::list),
         Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show).delete(tasks::revoke),
         Endpoint::new("/dead-letters", "Dead Letter List", "").get(dead_letters::list),
         Endpoint::new("/dead-letters/{id}", "Dead Letter Instance", "")

@@ -13,4 +13,5 @@ mod metrics;
 mod operating;
 mod producers;
 mod revoke;
+mod schedules;
 mod story;

@@ -28,6 +28,26 @@ fn many_are_fetched_and_finished_at_once_in_their_order() {
 }
 
 #[test]
+fn however_many_are_asked_for_none_is_lost() {
+    const COUNT: usize = 6_000;
+    let rig = Rig::new();
+    let queue = rig.broker().keys().queue(QUEUE, Priority::default());
+    let mut pushes = redis::pipe();
+    for _ in 0..COUNT {
+        let message = NewTask::new("t", QUEUE, Arguments::default()).encode("o");
+        pushes.lpush(&queue, message).ignore();
+    }
+    pushes.query::<()>(&mut rig.test.connect()).unwrap();
+    let mut fetched = 0;
+    while fetched < COUNT {
+        let look = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, COUNT).unwrap();
+        assert!(!look.fetched.is_empty());
+        fetched += look.fetched.len();
+    }
+    assert_eq!(rig.test.in_flight(), 6_000);
+}
+
+#[test]
 fn large_messages_are_not_fetched_by_the_hundred() {
     let rig = Rig::new();
     let value = format!("[\"{}\"]", "x".repeat(300_000));

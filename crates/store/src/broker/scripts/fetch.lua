@@ -1,13 +1,16 @@
 -- Takes the next messages into flight.
--- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, revoked, then the lists: those of all queues for the
--- first priority, those for the second...
+-- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, revoked, then the lists: those of all queues for
+-- the first priority, those for the second...
 -- ARGV: worker id, how many at most, after how many bytes no more are taken, then the queues
--- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each: message, delivery tag, how often it was
--- fetched before without an end}
+-- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each:
+-- message, delivery tag, how often it was fetched before without an end}
 
 local LISTS = 9
+-- Far below the some thousand values that Lua can hand to one command: it would fail with the messages off their list.
+local CHUNK_MAX = 512
 local keys, worker, dead, call = flight(), ARGV[1], KEYS[5], redis.call
 local wanted, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local all_wanted, all_bytes = wanted, bytes
 local queues = #ARGV - 3
 local paused = call('SMISMEMBER', KEYS[7], unpack(ARGV, 4))
 local time = now()
@@ -65,7 +68,8 @@ for i = LISTS, #KEYS do
       local raws = call('RPOP', KEYS[i], math.min(wanted, chunk))
       if not raws then break end
       take(raws, ARGV[4 + (i - LISTS) % queues])
-      chunk = chunk * 8
+      local mean = (all_bytes - bytes) / math.max(1, all_wanted - wanted)
+      chunk = math.max(1, math.min(chunk * 8, CHUNK_MAX, math.floor(bytes / math.max(1, mean))))
     end
   end
 end

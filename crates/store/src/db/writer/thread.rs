@@ -107,7 +107,12 @@ impl Session {
         let mut wanted: Vec<AppId> = job.records.iter().map(|record| record.app).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let known: HashSet<AppId> = self.link()?.known_apps(&wanted)?.into_iter().collect();
+        let known = self.link()?.known_apps(&wanted);
+        if matches!(known, Err(Trouble::Unavailable(_))) {
+            // Its answer may still come, and would be taken for that to the next statement.
+            self.link = None;
+        }
+        let known: HashSet<AppId> = known?.into_iter().collect();
         let good: Vec<&Record> = job.records.iter().filter(|record| known.contains(&record.app)).collect();
         let mut stored = self.store_records(&good, job.deadline)?.into_iter();
         let outcome = |record: &Record| {

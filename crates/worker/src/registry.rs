@@ -1,7 +1,9 @@
 //! Which handler runs which task: the one list.
 
 use logmon_core::celery::Arguments;
-use logmon_core::tasks::{CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task};
+use logmon_core::tasks::{
+    CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task, WhenFailed,
+};
 use logmon_store::db::DbError;
 use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
@@ -47,6 +49,8 @@ pub struct Handler {
     pub name: &'static str,
     /// How often it is tried again.
     pub max_retries: u32,
+    /// What becomes of its message when it has failed for good.
+    pub when_failed: WhenFailed,
     /// Binds the arguments, does the task, and writes its result as JSON.
     pub run: fn(&Context, &Arguments) -> Result<Box<RawValue>, Failure>,
 }
@@ -55,6 +59,7 @@ const fn handler<T: Handle>() -> Handler {
     Handler {
         name: T::NAME,
         max_retries: T::MAX_RETRIES,
+        when_failed: T::WHEN_FAILED,
         run: |context, arguments| {
             let input =
                 arguments.bind(T::PARAMETERS).map_err(|e| Failure::BadArguments(format!("{}() {e}", T::NAME)))?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{Exception, Outcome, TaskId, TaskMessage};
+use logmon_core::tasks::WhenFailed;
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish};
 
@@ -116,6 +117,9 @@ impl Runner {
         };
         let (runtime, deliveries) = (active.start.elapsed(), active.deliveries);
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
+        if let Some(reason) = reason_to_keep(&run.message, &run.outcome) {
+            run.finish.keep.push(Keep::Dead { reason, deliveries });
+        }
         run.add(sequel, run.message.result, now);
         run
     }
@@ -124,7 +128,9 @@ impl Runner {
     fn give_up(&self, active: &Active) -> Report {
         let reason = format!("fetched {MAX_DELIVERIES} times without an end");
         let mut run = self.ended(active, Outcome::Failure(Exception::failed(&reason)), None);
-        run.finish.keep.push(Keep::Dead { reason, deliveries: active.deliveries });
+        if !run.finish.keep.iter().any(|keep| matches!(keep, Keep::Dead { .. })) {
+            run.finish.keep.push(Keep::Dead { reason, deliveries: active.deliveries });
+        }
         Report::Ended(Box::new(run))
     }
 
@@ -173,6 +179,17 @@ impl Runner {
                 Verdict::Again(Outcome::Retry(Exception::failed(&reason)), pause)
             }
         })
+    }
+}
+
+/// Why the message of a task that has come to this end is kept as a dead letter, if it is.
+fn reason_to_keep(message: &TaskMessage, outcome: &Outcome) -> Option<String> {
+    let handler = registry::find(&message.task).filter(|handler| handler.when_failed == WhenFailed::Bury)?;
+    match outcome {
+        Outcome::Failure(exception) => {
+            Some(format!("{} failed: {}: {}", handler.name, exception.exc_type, exception.exc_message.join(", ")))
+        }
+        Outcome::Success(_) | Outcome::Retry(_) | Outcome::Revoked(_) => None,
     }
 }
 

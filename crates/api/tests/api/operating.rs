@@ -69,6 +69,23 @@ fn a_dead_letter_is_found_put_back_and_dropped_over_http() {
 }
 
 #[test]
+fn a_queued_batch_that_cannot_be_stored_is_kept_as_a_dead_letter() {
+    use logmon_core::celery::{Arguments, NewTask};
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    let other = Arguments::from_json("[]", r#"{"logs": "of another release"}"#).unwrap();
+    let ingest = NewTask::new("log_monitor_system.apps.core.tasks.ingest_logs", "ingest", other);
+    system.broker.broker.enqueue(&ingest).unwrap();
+    let letters = eventually("the dead letter", || {
+        let letters = api.get("/api/dead-letters/").json();
+        (!letters.as_array().unwrap().is_empty()).then_some(letters)
+    });
+    assert_eq!(letters[0]["task_id"], ingest.id.as_str());
+    assert!(letters[0]["reason"].as_str().unwrap().contains("ingest_logs failed: TypeError"), "{letters}");
+    assert_eq!(api.get(&format!("/api/tasks/{}/", ingest.id)).json()["status"], "FAILURE");
+}
+
+#[test]
 fn the_command_lists_requeues_and_drops_dead_letters() {
     let system = System::new();
     let worker = system.work(&[("CONCURRENCY", "1")]);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Task;
+use super::{Task, WhenFailed};
 use crate::log::Record;
 
 /// The queue that such batches wait on: one of its own, so that a flood of logs delays no check.
@@ -61,6 +61,8 @@ impl Task for IngestLogs {
     const NAME: &'static str = "log_monitor_system.apps.core.tasks.ingest_logs";
     const QUEUE: &'static str = INGEST_QUEUE;
     const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records", "origin"];
+    // Somebody was answered 202.
+    const WHEN_FAILED: WhenFailed = WhenFailed::Bury;
     type Input = IngestInput;
     type Output = Ingested;
 }

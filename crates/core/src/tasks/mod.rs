@@ -33,6 +33,8 @@ pub trait Task {
     const PARAMETERS: &'static [&'static str];
     /// How often it is tried again after a failure.
     const MAX_RETRIES: u32 = 5;
+    /// What becomes of its message when it has failed for good.
+    const WHEN_FAILED: WhenFailed = WhenFailed::Forget;
     /// Its arguments, a field a parameter.
     type Input: Serialize + DeserializeOwned;
     /// What it returns.
@@ -45,6 +47,15 @@ pub trait Task {
     fn call(input: &Self::Input) -> Result<NewTask, BadArguments> {
         Ok(NewTask::new(Self::NAME, Self::QUEUE, Arguments::named(input)?))
     }
+}
+
+/// What becomes of the message of a task that has failed for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenFailed {
+    /// Nothing: the result says that it failed, and it can be called again.
+    Forget,
+    /// It is a dead letter, for what it carries is nowhere else.
+    Bury,
 }
 
 /// A task without arguments.

@@ -10,7 +10,6 @@ use logmon_core::tasks::KeyOrigin;
 use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key};
 
-use crate::body::RawBody;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 use crate::state::State;
@@ -20,18 +19,23 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The longest key, in bytes.
 const KEY_MAX: usize = 255;
 
-/// The key that a request carries, with what it stands for.
+/// Whether a request carries a key, be it right or wrong.
+pub fn is_keyed(request: &HttpRequest) -> bool {
+    request.headers().contains_key(IDEMPOTENCY_KEY)
+}
+
+/// The key that a request carries, with what it stands for: the SHA-256 of its body.
 ///
 /// # Errors
 /// When it is empty, too long, or not made of visible ASCII characters.
-pub fn key_of(request: &HttpRequest, body: &RawBody, now: DateTime<Utc>) -> Result<Option<Key>, ApiError> {
+pub fn key_of(request: &HttpRequest, hash: [u8; 32], now: DateTime<Utc>) -> Result<Option<Key>, ApiError> {
     let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = value.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > KEY_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let expected = format!("Expected 1 to {KEY_MAX} visible ASCII characters.");
         return Err(FieldErrors::one("Idempotency-Key", expected).into());
     }
-    Ok(Some(Key { key: key.to_owned(), origin: KeyOrigin::Client, body_hash: body.hash(), created_at: now }))
+    Ok(Some(Key { key: key.to_owned(), origin: KeyOrigin::Client, body_hash: hash, created_at: now }))
 }
 
 /// The answer that was given to the request with this key, if it was stored before.

@@ -191,31 +191,52 @@ pub fn choice<T>(value: Option<&FieldValue<'_>>, parse: impl Fn(&str) -> Option<
     parse(&shown).ok_or_else(|| vec![format!("\"{shown}\" is not a valid choice.")])
 }
 
-/// DRF's `PrimaryKeyRelatedField`: a number, or text holding one. Whether a row with that key exists is for `exists`
-/// to say.
-///
-/// # Errors
-/// The messages for the field.
-pub fn key(value: Option<&FieldValue<'_>>, exists: impl Fn(i64) -> bool) -> Result<i64, Vec<String>> {
-    let value = value.ok_or_else(|| vec![REQUIRED.to_owned()])?;
-    match key_number(value)? {
-        Int::Small(id) if exists(id) => Ok(id),
-        Int::Small(_) | Int::Big => {
-            let shown = match value {
-                FieldValue::Json(raw) => python::str_of(raw),
-                FieldValue::Text(text) => Cow::Borrowed(text.as_ref()),
-                FieldValue::File(name) => Cow::Borrowed(name.as_str()),
-            };
-            Err(vec![format!("Invalid pk \"{shown}\" - object does not exist.")])
+/// A primary key that a field holds, of which nobody has asked whether it exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub id: i64,
+    /// As the client wrote it, where that is not the key's digits.
+    written: Option<Box<str>>,
+}
+
+impl Key {
+    /// The messages for the field when no row has that key.
+    pub fn missing(&self) -> Vec<String> {
+        match &self.written {
+            Some(written) => no_such_row(written),
+            None => no_such_row(&self.id.to_string()),
         }
     }
 }
 
-/// The number that a primary key field holds, before anyone asks whether it exists.
+fn no_such_row(written: &str) -> Vec<String> {
+    vec![format!("Invalid pk \"{written}\" - object does not exist.")]
+}
+
+/// DRF's `PrimaryKeyRelatedField`: a number, or text holding one. Whether a row with that key exists is for the caller
+/// to find out.
 ///
 /// # Errors
 /// The messages for the field.
-pub fn key_number(value: &FieldValue<'_>) -> Result<Int, Vec<String>> {
+pub fn key(value: Option<&FieldValue<'_>>) -> Result<Key, Vec<String>> {
+    let value = value.ok_or_else(|| vec![REQUIRED.to_owned()])?;
+    let number = key_number(value)?;
+    let written = match value {
+        FieldValue::Json(raw) => python::str_of(raw),
+        FieldValue::Text(text) => Cow::Borrowed(text.as_ref()),
+        FieldValue::File(name) => Cow::Borrowed(name.as_str()),
+    };
+    match number {
+        Int::Small(id) => {
+            let as_written = id.to_string() == written;
+            Ok(Key { id, written: (!as_written).then(|| written.into()) })
+        }
+        Int::Big => Err(no_such_row(&written)),
+    }
+}
+
+fn key_number(value: &FieldValue<'_>) -> Result<Int, Vec<String>> {
     let wrong_type = |name: &str| vec![format!("Incorrect type. Expected pk value, received {name}.")];
     let from_text = |text: &str| match text {
         "" => Err(vec![NULL.to_owned()]),

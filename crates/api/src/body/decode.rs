@@ -6,15 +6,16 @@
 use std::io::Read;
 use std::sync::LazyLock;
 
-use actix_web::web::Bytes;
 use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use ruzstd::decoding::StreamingDecoder;
 use tokio::runtime::{Builder, Runtime};
 
+use super::Incoming;
+use super::intake::Intake;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 
-/// How many bodies are decoded at once: each may hold up to `BODY_LIMIT` bytes.
+/// How many bodies are decoded at once: each that is no batch may hold up to `BODY_LIMIT` bytes.
 const AT_ONCE: usize = 2;
 /// How many times as large as its compressed form a body may be.
 const RATIO_MAX: usize = 100;
@@ -38,14 +39,14 @@ pub(super) enum Coding {
 static THREADS: LazyLock<std::io::Result<Runtime>> =
     LazyLock::new(|| Builder::new_current_thread().max_blocking_threads(AT_ONCE).build());
 
-/// Decodes a body on a thread of its own, in its turn.
+/// Decodes a body into `intake` on a thread of its own, in its turn. Nothing there waits for the client.
 ///
 /// # Errors
-/// When it is no such body, larger than `limit`, or suspiciously well compressed.
-pub(super) async fn decode(coding: Coding, body: Bytes, limit: usize) -> Result<Bytes, ApiError> {
+/// When it is no such body, suspiciously well compressed, or refused by `intake`.
+pub(super) async fn decode(coding: Coding, body: Vec<u8>, intake: Intake) -> Result<Incoming, ApiError> {
     let threads = THREADS.as_ref().map_err(|e| ApiError::internal(e.to_string()))?;
-    let decoded = threads.spawn_blocking(move || coding.decode(&body, limit));
-    decoded.await.map_err(|e| ApiError::internal(e.to_string()))?.map(Bytes::from)
+    let decoded = threads.spawn_blocking(move || coding.decode(&body, intake));
+    decoded.await.map_err(|e| ApiError::internal(e.to_string()))?
 }
 
 impl Coding {
@@ -66,42 +67,35 @@ impl Coding {
         }
     }
 
-    /// Decodes a body to at most `limit` bytes.
-    ///
-    /// # Errors
-    /// When it is no such body, larger, or suspiciously well compressed.
-    fn decode(self, body: &[u8], limit: usize) -> Result<Vec<u8>, ApiError> {
+    fn decode(self, body: &[u8], intake: Intake) -> Result<Incoming, ApiError> {
         match (self, body) {
             (Self::Zstd, _) => {
                 let decoder = StreamingDecoder::new(body).map_err(|e| malformed(&e))?;
-                read(decoder, body.len(), limit)
+                read(decoder, body.len(), intake)
             }
-            (Self::Gzip | Self::Deflate, [0x1f, 0x8b, ..]) => read(MultiGzDecoder::new(body), body.len(), limit),
-            (Self::Gzip | Self::Deflate, [0x78, ..]) => read(ZlibDecoder::new(body), body.len(), limit),
-            (Self::Deflate, _) => read(DeflateDecoder::new(body), body.len(), limit),
+            (Self::Gzip | Self::Deflate, [0x1f, 0x8b, ..]) => read(MultiGzDecoder::new(body), body.len(), intake),
+            (Self::Gzip | Self::Deflate, [0x78, ..]) => read(ZlibDecoder::new(body), body.len(), intake),
+            (Self::Deflate, _) => read(DeflateDecoder::new(body), body.len(), intake),
             (Self::Gzip, _) => Err(malformed(&"it does not begin as gzip does")),
         }
     }
 }
 
-fn read(mut decoder: impl Read, compressed: usize, limit: usize) -> Result<Vec<u8>, ApiError> {
-    let mut decoded = Vec::new();
+fn read(mut decoder: impl Read, compressed: usize, mut intake: Intake) -> Result<Incoming, ApiError> {
     let mut step = vec![0; STEP];
-    loop {
+    while !intake.is_refused() {
         let count = decoder.read(&mut step).map_err(|e| malformed(&e))?;
         if count == 0 {
-            return Ok(decoded);
+            break;
         }
-        decoded.extend_from_slice(step.get(..count).unwrap_or_default());
-        if decoded.len() > limit {
-            return Err(super::too_large(limit));
-        }
-        if decoded.len() > RATIO_FROM && decoded.len() / RATIO_MAX > compressed {
+        intake.push(step.get(..count).unwrap_or_default())?;
+        if intake.size() > RATIO_FROM && intake.size() / RATIO_MAX > compressed {
             let detail =
                 format!("The body of the request is more than {RATIO_MAX} times as large as its compressed form.");
             return Err(ApiError::detail(ErrorCode::TooLarge, detail));
         }
     }
+    intake.finish()
 }
 
 fn malformed(reason: &dyn std::fmt::Display) -> ApiError {

@@ -2,12 +2,7 @@
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
-use actix_web::web::Bytes;
 use encoding_rs::{Encoding, UTF_8};
-
-use super::JsonText;
-use crate::error::ApiError;
-use crate::error_code::ErrorCode;
 
 /// The forms of a body that are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,19 +58,5 @@ impl ContentType {
     /// The charset of the body's text: UTF-8 unless another one that is known is named.
     pub(super) fn charset(&self) -> &'static Encoding {
         self.parameter("charset").and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8)
-    }
-
-    pub(super) fn decode_json(&self, bytes: Bytes) -> Result<JsonText, ApiError> {
-        let charset = self.charset();
-        if charset == UTF_8 {
-            return Ok(JsonText::Raw(bytes));
-        }
-        charset.decode_without_bom_handling_and_without_replacement(&bytes).map_or_else(
-            || {
-                let detail = format!("JSON parse error - the body is not {} text", charset.name());
-                Err(ApiError::detail(ErrorCode::Malformed, detail))
-            },
-            |text| Ok(JsonText::Converted(text.into_owned())),
-        )
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_LENGTH;
-use actix_web::web::{Bytes, BytesMut, Payload};
+use actix_web::web::Payload;
 use futures_util::StreamExt as _;
 
 use super::too_large;
@@ -14,7 +14,16 @@ use crate::error_code::ErrorCode;
 /// How long a body may take to arrive. actix itself bounds only the headers.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-pub(super) async fn all(request: &HttpRequest, payload: Payload, limit: usize) -> Result<Bytes, ApiError> {
+/// Gives `take` the bytes of a body, at most `limit` of them, as they arrive.
+///
+/// # Errors
+/// When it is too large, too slow, or not readable; or what `take` says.
+pub(super) async fn each(
+    request: &HttpRequest,
+    payload: Payload,
+    limit: usize,
+    take: impl FnMut(&[u8]) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
     let length = request
         .headers()
         .get(CONTENT_LENGTH)
@@ -24,26 +33,25 @@ pub(super) async fn all(request: &HttpRequest, payload: Payload, limit: usize) -
     if length > limit {
         return Err(too_large(limit));
     }
-    tokio::time::timeout(DEADLINE, gather(payload, length, limit)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(DEADLINE, pass(payload, limit, take)).await.unwrap_or_else(|_| {
         Err(ApiError::detail(ErrorCode::BodyTimeout, "The body of the request did not arrive in time."))
     })
 }
 
-async fn gather(mut payload: Payload, length: usize, limit: usize) -> Result<Bytes, ApiError> {
-    let broken = |e| ApiError::detail(ErrorCode::Malformed, format!("The body could not be read: {e}"));
-    let Some(first) = payload.next().await else { return Ok(Bytes::new()) };
-    let first = first.map_err(broken)?;
-    if first.len() == length {
-        return Ok(first);
-    }
-    let mut body = BytesMut::with_capacity(length.max(first.len()));
-    body.extend_from_slice(&first);
+async fn pass(
+    mut payload: Payload,
+    limit: usize,
+    mut take: impl FnMut(&[u8]) -> Result<(), ApiError>,
+) -> Result<(), ApiError> {
+    let mut size = 0;
     while let Some(chunk) = payload.next().await {
+        let broken = |e| ApiError::detail(ErrorCode::Malformed, format!("The body could not be read: {e}"));
         let chunk = chunk.map_err(broken)?;
-        if body.len() + chunk.len() > limit {
+        size += chunk.len();
+        if size > limit {
             return Err(too_large(limit));
         }
-        body.extend_from_slice(&chunk);
+        take(&chunk)?;
     }
-    if body.len() > limit { Err(too_large(limit)) } else { Ok(body.freeze()) }
+    Ok(())
 }

@@ -9,17 +9,18 @@ use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::celery::TaskId;
-use logmon_core::field::{FieldErrors, Fields};
-use logmon_core::log::{Level, Log, LogFilter, LogId, NewLog, Record};
+use logmon_core::field::FieldErrors;
+use logmon_core::log::{Draft, Level, Log, LogFilter, LogId, NewLog, Record};
 use logmon_core::page::Cursor;
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
 use logmon_store::broker::{BrokerError, Room};
 use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::rfc3339;
-use crate::body::{Input, RawBody, RawRecord};
+use crate::body::{Checked, Content, Incoming};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 use crate::idempotency;
@@ -74,10 +75,12 @@ struct Rejected {
 /// With an Idempotency-Key a request that was stored before is answered as it was then, and so is a log whose `event_id`
 /// is known.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let body = RawBody::read(&request, payload, &state).await?;
-    let now = state.clock.now();
-    let key = idempotency::key_of(&request, &body, now)?;
     let answer = Preference::of(&request);
+    // Only what has a key or is queued needs it; of a small body it costs as much as storing it.
+    let hashed = answer == Preference::Queued || idempotency::is_keyed(&request);
+    let Incoming { hash, content } = Incoming::read(&request, payload, &state, hashed.then(Sha256::new)).await?;
+    let now = state.clock.now();
+    let key = idempotency::key_of(&request, hash, now)?;
     if let Some(key) = &key {
         match (idempotency::replay(&state, key).await, answer) {
             (Ok(None), _) => {}
@@ -87,19 +90,20 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
             (Err(error), _) => return Err(error),
         }
     }
-    // Only what is queued needs it without a key; of a small body it costs as much as storing it.
-    let hash = if answer == Preference::Queued { body.hash() } else { [0; 32] };
-    let body = body.parse(&request).await?;
-    match (body.input()?, answer) {
-        (Input::Record(fields), Preference::Stored) => store_one(&state, &fields, key, now).await,
-        (Input::Record(fields), Preference::Queued) => {
-            Batch::of_one(&state, &fields, now).await?.queue(&state, key, hash, now).await
+    match (content, answer) {
+        (Content::Whole(body), Preference::Stored) => {
+            let draft = Draft::from_fields(&body.parse(&request).await?.fields()?);
+            store_one(&state, draft, key, now).await
         }
-        (Input::Batch(records), Preference::Stored) => {
-            Batch::check(&state, &records, now).await?.store(&state, key).await
+        (Content::Whole(body), Preference::Queued) => {
+            let draft = Draft::from_fields(&body.parse(&request).await?.fields()?);
+            Batch::of_one(&state, draft, now).await?.queue(&state, key, hash, now).await
         }
-        (Input::Batch(records), Preference::Queued) => {
-            Batch::check(&state, &records, now).await?.queue(&state, key, hash, now).await
+        (Content::Batch(records), Preference::Stored) => {
+            Batch::resolve(&state, records, now).await?.store(&state, key).await
+        }
+        (Content::Batch(records), Preference::Queued) => {
+            Batch::resolve(&state, records, now).await?.queue(&state, key, hash, now).await
         }
     }
 }
@@ -128,12 +132,12 @@ const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-appli
 
 async fn store_one(
     state: &State,
-    fields: &Fields<'_>,
+    draft: Draft,
     key: Option<Key>,
     created_at: DateTime<Utc>,
 ) -> Result<HttpResponse, ApiError> {
-    let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
-    let log = new_log(state, fields, &known)?;
+    let known = state.known_apps(draft.app().as_slice()).await?;
+    let log = new_log(state, draft, &known)?;
     let (app, level, message) = (log.app, log.level, log.message.clone());
     let answer = move |stored: &[Stored]| {
         let (id, created_at) = match stored.first() {
@@ -160,8 +164,8 @@ async fn store_one(
     Ok(idempotency::respond_again(view.unwrap_or_else(|| answer(&stored))))
 }
 
-fn new_log(state: &State, fields: &Fields<'_>, known: &HashSet<AppId>) -> Result<NewLog, FieldErrors> {
-    NewLog::from_fields(fields, |app| known.contains(&app)).inspect_err(|_| {
+fn new_log(state: &State, draft: Draft, known: &HashSet<AppId>) -> Result<NewLog, FieldErrors> {
+    draft.resolve(|app| known.contains(&app)).inspect_err(|_| {
         state.metrics.rejected.inc();
     })
 }
@@ -213,9 +217,6 @@ async fn store(
     Ok(Outcome::Now(stored))
 }
 
-/// How many records a batch may have: what is said of each that is wrong takes more room than the record itself.
-const RECORDS_MAX: usize = 10_000;
-
 /// A batch whose records were looked at.
 struct Batch {
     good: Vec<Record>,
@@ -225,19 +226,14 @@ struct Batch {
 }
 
 impl Batch {
-    async fn check(state: &State, records: &[RawRecord<'_>], created_at: DateTime<Utc>) -> Result<Self, ApiError> {
-        if records.len() > RECORDS_MAX {
-            let detail = format!("A batch of more than {RECORDS_MAX} records is not taken: send it in parts.");
-            return Err(ApiError::detail(ErrorCode::TooLarge, detail));
-        }
-        let records: Vec<_> = records.iter().map(|raw| raw.fields()).collect();
-        let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(NewLog::named_app).collect();
+    async fn resolve(state: &State, records: Vec<Checked>, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+        let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(Draft::app).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let known = state.known_apps(&wanted).await?;
         let mut batch = Self { good: Vec::with_capacity(records.len()), places: Vec::new(), rejected: Vec::new() };
-        for (index, fields) in records.into_iter().enumerate() {
-            match fields.and_then(|fields| NewLog::from_fields(&fields, |app| known.contains(&app))) {
+        for (index, checked) in records.into_iter().enumerate() {
+            match checked.and_then(|draft| draft.resolve(|app| known.contains(&app))) {
                 Ok(log) => {
                     batch.places.push(index);
                     batch.good.push(record(log, created_at));
@@ -249,9 +245,9 @@ impl Batch {
         Ok(batch)
     }
 
-    async fn of_one(state: &State, fields: &Fields<'_>, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
-        let known = state.known_apps(NewLog::named_app(fields).as_slice()).await?;
-        let log = new_log(state, fields, &known)?;
+    async fn of_one(state: &State, draft: Draft, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+        let known = state.known_apps(draft.app().as_slice()).await?;
+        let log = new_log(state, draft, &known)?;
         Ok(Self { good: vec![record(log, created_at)], places: vec![0], rejected: Vec::new() })
     }
 

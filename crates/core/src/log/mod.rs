@@ -4,7 +4,7 @@ mod event;
 mod new;
 
 pub use event::EventId;
-pub use new::NewLog;
+pub use new::{Draft, NewLog};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

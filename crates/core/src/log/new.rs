@@ -1,8 +1,10 @@
 //! What a log is made from: the three fields of the original's serializer, and those that a record may also carry.
 
+use std::borrow::Cow;
+
 use super::{EventId, Level};
 use crate::app::AppId;
-use crate::field::{self, FieldErrors, Fields};
+use crate::field::{self, FieldErrors, Fields, Key};
 
 /// A log that is right and not yet stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,31 +19,46 @@ pub struct NewLog {
     pub event_id: Option<EventId>,
 }
 
-impl NewLog {
-    /// Checks `app`, `level`, `message` and `event_id`; other fields are left alone. Which apps there are is for `is_known` to say.
-    ///
-    /// # Errors
-    /// Every wrong field with its messages, in DRF's words.
-    pub fn from_fields(fields: &Fields<'_>, is_known: impl Fn(AppId) -> bool) -> Result<Self, FieldErrors> {
-        let mut errors = FieldErrors::default();
-        let level = errors.take("level", field::choice(fields.get("level"), Level::from_name));
-        let message = errors.take("message", field::text(fields.get("message"), usize::MAX));
-        let app = errors.take("app", field::key(fields.get("app"), |id| is_known(AppId(id))));
-        let event_id = errors.take("event_id", field::optional_text(fields.get("event_id"), EventId::MAX_CHARS));
-        match (app, level, message, event_id) {
-            (Some(app), Some(level), Some(message), Some(event_id)) => {
-                let event_id = event_id.map(|text| EventId::new(&text));
-                Ok(Self { app: AppId(app), level, message: message.into_owned(), event_id })
-            }
-            _ => Err(errors),
+/// A log whose fields were looked at, but of whose app nobody has asked whether it exists.
+#[derive(Debug)]
+pub struct Draft {
+    app: Result<Key, Vec<String>>,
+    level: Result<Level, Vec<String>>,
+    message: Result<String, Vec<String>>,
+    event_id: Result<Option<EventId>, Vec<String>>,
+}
+
+impl Draft {
+    /// Looks at `app`, `level`, `message` and `event_id`; other fields are left alone.
+    pub fn from_fields(fields: &Fields<'_>) -> Self {
+        let event_id = field::optional_text(fields.get("event_id"), EventId::MAX_CHARS);
+        Self {
+            app: field::key(fields.get("app")),
+            level: field::choice(fields.get("level"), Level::from_name),
+            message: field::text(fields.get("message"), usize::MAX).map(Cow::into_owned),
+            event_id: event_id.map(|id| id.map(|text| EventId::new(&text))),
         }
     }
 
-    /// The app that the fields name, whether or not it exists: what has to be looked up before they can be checked.
-    pub fn named_app(fields: &Fields<'_>) -> Option<AppId> {
-        match field::key_number(fields.get("app")?).ok()? {
-            crate::python::Int::Small(id) => Some(AppId(id)),
-            crate::python::Int::Big => None,
+    /// The app that it names, whether or not it exists: what has to be looked up before [`Draft::resolve`].
+    pub fn app(&self) -> Option<AppId> {
+        self.app.as_ref().ok().map(|key| AppId(key.id))
+    }
+
+    /// The log, if all of it is right. Which apps there are is for `is_known` to say.
+    ///
+    /// # Errors
+    /// Every wrong field with its messages, in DRF's words.
+    pub fn resolve(self, is_known: impl Fn(AppId) -> bool) -> Result<NewLog, FieldErrors> {
+        let app = self.app.and_then(|key| if is_known(AppId(key.id)) { Ok(AppId(key.id)) } else { Err(key.missing()) });
+        let mut errors = FieldErrors::default();
+        let level = errors.take("level", self.level);
+        let message = errors.take("message", self.message);
+        let app = errors.take("app", app);
+        let event_id = errors.take("event_id", self.event_id);
+        match (app, level, message, event_id) {
+            (Some(app), Some(level), Some(message), Some(event_id)) => Ok(NewLog { app, level, message, event_id }),
+            _ => Err(errors),
         }
     }
 }
@@ -52,7 +69,8 @@ mod tests {
 
     fn check(json: &str) -> Result<NewLog, String> {
         let entries: crate::python::Entries<'_> = serde_json::from_str(json).unwrap();
-        NewLog::from_fields(&entries.into(), |app| app == AppId(1)).map_err(|e| serde_json::to_string(&e).unwrap())
+        let draft = Draft::from_fields(&entries.into());
+        draft.resolve(|app| app == AppId(1)).map_err(|e| serde_json::to_string(&e).unwrap())
     }
 
     #[test]
@@ -88,7 +106,22 @@ mod tests {
         for (name, value) in [("app", "1"), ("level", "INFO"), ("message", "m"), ("event_id", "")] {
             form.set(name, field::FieldValue::Text(value.into()));
         }
-        assert_eq!(NewLog::from_fields(&form, |_| true).unwrap().event_id, None, "an empty field of a form");
+        assert_eq!(Draft::from_fields(&form).resolve(|_| true).unwrap().event_id, None, "an empty field of a form");
+    }
+
+    #[test]
+    fn an_app_that_is_missing_is_quoted_as_it_was_written() {
+        for (written, shown) in [
+            ("9", "9"),
+            ("\" 09\"", " 09"),
+            ("9.0", "9.0"),
+            ("-0", "0"),
+            ("99999999999999999999", "99999999999999999999"),
+        ] {
+            let json = format!(r#"{{"app":{written},"level":"INFO","message":"m"}}"#);
+            let expected = format!(r#"{{"app":["Invalid pk \"{shown}\" - object does not exist."]}}"#);
+            assert_eq!(check(&json).unwrap_err(), expected);
+        }
     }
 
     #[test]

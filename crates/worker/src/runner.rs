@@ -184,13 +184,9 @@ impl Runner {
 
 /// Why the message of a task that has come to this end is kept as a dead letter, if it is.
 fn reason_to_keep(message: &TaskMessage, outcome: &Outcome) -> Option<String> {
+    let Outcome::Failure(exception) = outcome else { return None };
     let handler = registry::find(&message.task).filter(|handler| handler.when_failed == WhenFailed::Bury)?;
-    match outcome {
-        Outcome::Failure(exception) => {
-            Some(format!("{} failed: {}: {}", handler.name, exception.exc_type, exception.exc_message.join(", ")))
-        }
-        Outcome::Success(_) | Outcome::Retry(_) | Outcome::Revoked(_) => None,
-    }
+    Some(format!("{} failed: {}: {}", handler.name, exception.exc_type, exception.exc_message.join(", ")))
 }
 
 fn next_attempt(message: &TaskMessage, now: DateTime<Utc>, pause: Duration) -> Publish {

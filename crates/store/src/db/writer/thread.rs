@@ -8,7 +8,7 @@ use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
 use logmon_core::log::Record;
 
-use super::events::{Known, Sifted};
+use super::events::Sifted;
 use super::link::{Ids, Link, Trouble};
 use super::queue::{Job, Queue};
 use super::{Key, MakeAnswer, Stored, WriteError, once, text};
@@ -44,10 +44,7 @@ impl Session {
         for mut job in keyed {
             if let Some(keyed) = job.key.take() {
                 let (key, answer) = *keyed;
-                let stored = self.store_once(&job, &key, answer);
-                if matches!(stored, Err(Trouble::Unavailable(_))) {
-                    self.link = None;
-                }
+                let stored = self.ask(|link| store_once(link, &job, &key, answer));
                 (job.reply)(stored.map_err(WriteError::from));
             }
         }
@@ -107,12 +104,7 @@ impl Session {
         let mut wanted: Vec<AppId> = job.records.iter().map(|record| record.app).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let known = self.link()?.known_apps(&wanted);
-        if matches!(known, Err(Trouble::Unavailable(_))) {
-            // Its answer may still come, and would be taken for that to the next statement.
-            self.link = None;
-        }
-        let known: HashSet<AppId> = known?.into_iter().collect();
+        let known: HashSet<AppId> = self.ask(|link| link.known_apps(&wanted))?.into_iter().collect();
         let good: Vec<&Record> = job.records.iter().filter(|record| known.contains(&record.app)).collect();
         let mut stored = self.store_records(&good, job.deadline)?.into_iter();
         let outcome = |record: &Record| {
@@ -145,41 +137,11 @@ impl Session {
         Ok(stored)
     }
 
-    /// Stores a request with its key and its answer, or nothing of it.
-    fn store_once(&mut self, job: &Job, key: &Key, answer: MakeAnswer) -> Result<Vec<Stored>, Trouble> {
-        let link = self.link()?;
-        let mut attempt = 1;
-        let begun = loop {
-            match once::begin(link, job, key) {
-                Err(Trouble::Conflict(_) | Trouble::Duplicate)
-                    if attempt < ATTEMPTS && Instant::now() < job.deadline =>
-                {
-                    link.roll_back()?;
-                    std::thread::sleep(db::pause(attempt));
-                }
-                begun => break begun,
-            }
-            attempt += 1;
-        };
-        let done = begun.and_then(|stored| {
-            if stored.iter().any(|stored| matches!(stored, Stored::Yes(_))) {
-                link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
-            } else {
-                link.roll_back()?;
-            }
-            Ok(stored)
-        });
-        if !matches!(done, Ok(_) | Err(Trouble::Unavailable(_))) {
-            link.roll_back()?;
-        }
-        done
-    }
-
     /// Stores records in one transaction, without those whose event ids are known.
     fn store(&mut self, records: &[&Record], deadline: Instant) -> Result<Vec<Stored>, Trouble> {
         let mut attempt = 1;
         loop {
-            let sifted = Sifted::new(records, &self.known_events(records)?);
+            let sifted = Sifted::new(records, &self.ask(|link| link.known_events(records))?);
             if sifted.fresh.is_empty() {
                 return Ok(sifted.stored(Ids::NONE));
             }
@@ -190,14 +152,6 @@ impl Session {
                 Err(trouble) => return Err(trouble),
             }
         }
-    }
-
-    fn known_events(&mut self, records: &[&Record]) -> Result<Known, Trouble> {
-        let known = self.link()?.known_events(records);
-        if matches!(known, Err(Trouble::Unavailable(_))) {
-            self.link = None;
-        }
-        known
     }
 
     /// Stores records in one transaction. It is not begun after `deadline`: by then their clients were told that it may
@@ -213,16 +167,22 @@ impl Session {
             if Instant::now() >= deadline {
                 return Err(Trouble::Unavailable("it took too long".to_owned()));
             }
-            match self.link()?.run(&sql) {
+            match self.ask(|link| link.run(&sql)) {
                 Err(Trouble::Conflict(_)) if attempt < ATTEMPTS => std::thread::sleep(db::pause(attempt)),
-                Err(Trouble::Unavailable(reason)) => {
-                    self.link = None;
-                    return Err(Trouble::Unavailable(reason));
-                }
                 done => return done,
             }
             attempt += 1;
         }
+    }
+
+    /// Works with the connection, and leaves it where it is of no more use: its late answer would be taken for that to the
+    /// next statement.
+    fn ask<T>(&mut self, work: impl FnOnce(&mut Link) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        let done = work(self.link()?);
+        if matches!(done, Err(Trouble::Unavailable(_))) {
+            self.link = None;
+        }
+        done
     }
 
     fn link(&mut self) -> Result<&mut Link, Trouble> {
@@ -232,6 +192,33 @@ impl Session {
         };
         Ok(self.link.insert(link))
     }
+}
+
+/// Stores a request with its key and its answer, or nothing of it.
+fn store_once(link: &mut Link, job: &Job, key: &Key, answer: MakeAnswer) -> Result<Vec<Stored>, Trouble> {
+    let mut attempt = 1;
+    let begun = loop {
+        match once::begin(link, job, key) {
+            Err(Trouble::Conflict(_) | Trouble::Duplicate) if attempt < ATTEMPTS && Instant::now() < job.deadline => {
+                link.roll_back()?;
+                std::thread::sleep(db::pause(attempt));
+            }
+            begun => break begun,
+        }
+        attempt += 1;
+    };
+    let done = begun.and_then(|stored| {
+        if stored.iter().any(|stored| matches!(stored, Stored::Yes(_))) {
+            link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
+        } else {
+            link.roll_back()?;
+        }
+        Ok(stored)
+    });
+    if !matches!(done, Ok(_) | Err(Trouble::Unavailable(_))) {
+        link.roll_back()?;
+    }
+    done
 }
 
 impl From<Trouble> for WriteError {

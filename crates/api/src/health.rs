@@ -52,6 +52,16 @@ impl Health {
         Report { status, database, redis, beat }
     }
 
+    /// Whether the database was not there when it was asked last. One with an old schema is there.
+    pub fn is_database_away(&self) -> bool {
+        is_away(self.0.lock().unwrap_or_else(PoisonError::into_inner).database.as_ref())
+    }
+
+    /// Whether Redis was not there when it was asked last.
+    pub fn is_redis_away(&self) -> bool {
+        is_away(self.0.lock().unwrap_or_else(PoisonError::into_inner).redis.as_ref())
+    }
+
     /// Starts the two threads that keep asking. They end with the process.
     pub fn watch(&self, database: Database, broker: Broker) {
         let health = self.clone();
@@ -111,6 +121,13 @@ fn in_words(finding: Option<&Finding>) -> String {
         Some(Finding { state: Err(reason), .. }) if reason.starts_with(SCHEMA) => reason.clone(),
         Some(_) => "down".to_owned(),
     }
+}
+
+fn is_away(finding: Option<&Finding>) -> bool {
+    finding.is_some_and(|finding| match &finding.state {
+        Ok(()) => finding.at.elapsed() > STALE,
+        Err(reason) => !reason.starts_with(SCHEMA),
+    })
 }
 
 const SCHEMA: &str = "the schema is old";

@@ -1,14 +1,18 @@
 //! `Idempotency-Key`: a request that is sent again is stored once, and answered as the first time. A record that is known by
 //! its `event_id` is answered in the same way.
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
+use logmon_core::celery::TaskId;
 use logmon_core::field::FieldErrors;
 use logmon_core::tasks::KeyOrigin;
 use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key};
+use serde::Deserialize;
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
@@ -16,8 +20,11 @@ use crate::state::State;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 /// The longest key, in bytes.
 const KEY_MAX: usize = 255;
+/// How long a request that is to be stored at once waits for Redis.
+const REDIS: Duration = Duration::from_millis(500);
 
 /// Whether a request carries a key, be it right or wrong.
 pub fn is_keyed(request: &HttpRequest) -> bool {
@@ -46,10 +53,31 @@ pub async fn replay(state: &State, key: &Key) -> Result<Option<HttpResponse>, Ap
     let name = key.key.clone();
     let Some(stored) = state.database(move |conn| ingest_keys::find(conn, &name)).await? else { return Ok(None) };
     if stored.body_hash != key.body_hash {
-        let detail = "This Idempotency-Key was used for another body.";
-        return Err(ApiError::detail(ErrorCode::KeyReused, detail));
+        return Err(key_reused());
     }
     Ok(Some(respond_again(Answer { status: stored.status, body: stored.answer })))
+}
+
+/// Whether a batch was queued under this key. Without Redis nobody knows, and what is to be stored at once does not wait
+/// for it: whoever comes second finds the key in the database.
+///
+/// # Errors
+/// When the key was used for another body.
+pub async fn is_queued(state: &State, key: &Key) -> Result<bool, ApiError> {
+    if state.health.is_redis_away() {
+        return Ok(false);
+    }
+    let name = key.key.clone();
+    match tokio::time::timeout(REDIS, state.broker(move |broker| broker.queued_batch(&name))).await {
+        Ok(Ok(Some(queued))) if queued.body_hash != key.body_hash => Err(key_reused()),
+        Ok(Ok(found)) => Ok(found.is_some()),
+        Ok(Err(_)) | Err(_) => Ok(false),
+    }
+}
+
+/// The key stands for another body.
+pub fn key_reused() -> ApiError {
+    ApiError::detail(ErrorCode::KeyReused, "This Idempotency-Key was used for another body.")
 }
 
 /// An answer that was given before.
@@ -62,5 +90,18 @@ pub fn respond_again(answer: Answer) -> HttpResponse {
 /// An answer that was made to be kept.
 pub fn respond(answer: Answer) -> HttpResponse {
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
-    HttpResponse::build(status).content_type("application/json").body(answer.body)
+    let mut response = HttpResponse::build(status);
+    if status == StatusCode::ACCEPTED
+        && let Ok(Queued { task_id }) = serde_json::from_str(&answer.body)
+    {
+        response.insert_header((LOCATION, format!("/api/tasks/{task_id}/")));
+        response.insert_header((PREFERENCE_APPLIED, "respond-async"));
+    }
+    response.content_type("application/json").body(answer.body)
+}
+
+/// What the body of a 202 says of where the result will be.
+#[derive(Deserialize)]
+struct Queued {
+    task_id: TaskId,
 }

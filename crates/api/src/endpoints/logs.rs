@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue, LOCATION};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
@@ -13,7 +13,7 @@ use logmon_core::field::FieldErrors;
 use logmon_core::log::{Draft, Level, Log, LogFilter, LogId, NewLog, Record};
 use logmon_core::page::Cursor;
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
-use logmon_store::broker::{BrokerError, Room};
+use logmon_store::broker::{Admission, BatchKey, BrokerError};
 use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
@@ -57,10 +57,10 @@ struct BatchView {
 
 /// A batch that waits to be stored.
 #[derive(Debug, Serialize)]
-struct QueuedView {
-    task_id: TaskId,
+struct QueuedView<'a> {
+    task_id: &'a TaskId,
     accepted: usize,
-    rejected: Vec<Rejected>,
+    rejected: &'a [Rejected],
 }
 
 /// A record of a batch that was not stored.
@@ -75,19 +75,17 @@ struct Rejected {
 /// With an Idempotency-Key a request that was stored before is answered as it was then, and so is a log whose `event_id`
 /// is known.
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let answer = Preference::of(&request);
+    let mut answer = Preference::of(&request);
     // Only what has a key or is queued needs it; of a small body it costs as much as storing it.
     let hashed = answer == Preference::Queued || idempotency::is_keyed(&request);
     let Incoming { hash, content } = Incoming::read(&request, payload, &state, hashed.then(Sha256::new)).await?;
     let now = state.clock.now();
     let key = idempotency::key_of(&request, hash, now)?;
     if let Some(key) = &key {
-        match (idempotency::replay(&state, key).await, answer) {
-            (Ok(None), _) => {}
-            (Ok(Some(replayed)), _) => return Ok(replayed),
-            // Without the database nobody knows; whoever stores the batch will.
-            (Err(error), Preference::Queued) if error.code() == ErrorCode::Unavailable => {}
-            (Err(error), _) => return Err(error),
+        match asked_before(&state, key, answer).await? {
+            Known::Answered(replayed) => return Ok(replayed),
+            Known::Queued => answer = Preference::Queued,
+            Known::Unknown => {}
         }
     }
     match (content, answer) {
@@ -105,6 +103,35 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
         (Content::Batch(records), Preference::Queued) => {
             Batch::resolve(&state, records, now).await?.queue(&state, key, hash, now).await
         }
+    }
+}
+
+/// What is known of an earlier request with the same key and body.
+enum Known {
+    /// Its logs are stored: it is answered as it was then.
+    Answered(HttpResponse),
+    /// Its logs are on the queue, or were: it is answered as it was then when it is to be queued again.
+    Queued,
+    /// Nothing.
+    Unknown,
+}
+
+async fn asked_before(state: &State, key: &Key, answer: Preference) -> Result<Known, ApiError> {
+    let (stored, queued) = match answer {
+        Preference::Stored => tokio::join!(idempotency::replay(state, key), idempotency::is_queued(state, key)),
+        // Without the database nobody knows what is stored; whoever stores the batch will. What is queued is found then.
+        Preference::Queued if state.health.is_database_away() => (Ok(None), Ok(false)),
+        Preference::Queued => match idempotency::replay(state, key).await {
+            Err(error) if error.code() == ErrorCode::Unavailable => (Ok(None), Ok(false)),
+            stored => (stored, Ok(false)),
+        },
+    };
+    match (stored, queued) {
+        (Ok(Some(replayed)), _) => Ok(Known::Answered(replayed)),
+        (Ok(None), queued) => Ok(if queued? { Known::Queued } else { Known::Unknown }),
+        (Err(error), Ok(true)) if error.code() == ErrorCode::Unavailable => Ok(Known::Queued),
+        (Err(error), Err(reused)) if error.code() == ErrorCode::Unavailable => Err(reused),
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -128,7 +155,6 @@ impl Preference {
 }
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 async fn store_one(
     state: &State,
@@ -263,27 +289,34 @@ impl Batch {
         if good.is_empty() {
             return Ok(idempotency::respond(batch_answer(0, 0, rejected)));
         }
-        let accepted = good.len();
-        let (key, origin) = match key {
-            Some(key) => (key.key, KeyOrigin::Client),
-            None => (format!("batch:{}", TaskId::random()), KeyOrigin::Batch),
+        let (task_id, accepted) = (TaskId::random(), good.len());
+        let view =
+            |task_id: &TaskId| answer_of(StatusCode::ACCEPTED, &QueuedView { task_id, accepted, rejected: &rejected });
+        let (name, origin, answer) = match &key {
+            Some(key) => (key.key.clone(), key.origin, Some(view(&task_id).body)),
+            None => (format!("batch:{task_id}"), KeyOrigin::Batch, None),
         };
-        let input = IngestInput { key, origin, body_hash: hash.to_vec(), records: good };
-        let bounds = state.ingest_bounds;
-        let (task_id, room) = state
+        let input = IngestInput { key: name, origin, body_hash: hash.to_vec(), records: good, answer };
+        let (id, bounds) = (task_id.clone(), state.ingest_bounds);
+        let admission = state
             .broker(move |broker| {
-                let task = IngestLogs::call(&input).map_err(|e| BrokerError::Unavailable(e.to_string()))?;
-                Ok((task.id.clone(), broker.enqueue_bounded(&task, bounds, now)?))
+                let mut task = IngestLogs::call(&input).map_err(|e| BrokerError::Unavailable(e.to_string()))?;
+                task.id = id;
+                let key = key.map(|key| BatchKey { key: key.key, body_hash: key.body_hash });
+                broker.enqueue_batch(&task, key.as_ref(), bounds, now)
             })
             .await?;
-        if room == Room::None {
-            return Err(ApiError::unavailable("too many batches are waiting to be stored"));
+        match admission {
+            Admission::Queued => {
+                state.metrics.queued.inc_by(u64::try_from(accepted).unwrap_or(u64::MAX));
+                Ok(idempotency::respond(view(&task_id)))
+            }
+            Admission::Before(queued) if queued.body_hash == hash => {
+                Ok(idempotency::respond_again(view(&queued.task_id)))
+            }
+            Admission::Before(_) => Err(idempotency::key_reused()),
+            Admission::Full => Err(ApiError::unavailable("too many batches are waiting to be stored")),
         }
-        state.metrics.queued.inc_by(u64::try_from(accepted).unwrap_or(u64::MAX));
-        Ok(HttpResponse::Accepted()
-            .insert_header((LOCATION, format!("/api/tasks/{task_id}/")))
-            .insert_header((PREFERENCE_APPLIED, "respond-async"))
-            .json(QueuedView { task_id, accepted, rejected }))
     }
 
     async fn store(self, state: &State, key: Option<Key>) -> Result<HttpResponse, ApiError> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Api, System};
 
-fn post(api: &Api, key: &str, body: &Value) -> Response {
+pub(crate) fn post(api: &Api, key: &str, body: &Value) -> Response {
     let headers = [("Content-Type", "application/json"), ("Idempotency-Key", key)];
     api.send("POST", "/api/logs/", &headers, Some(body.to_string().as_bytes()))
 }
@@ -169,24 +169,18 @@ fn a_batch_that_is_queued_is_stored_by_the_worker_once() {
     let api = system.serve();
     let log = json!({"app": 1, "level": "ERROR", "message": "支付"});
     let batch = json!([log, {"app": 1}, log]);
-    let queued = post_async(&api, Some("k"), &batch);
+    let queued = post_async(&api, None, &batch);
     assert_eq!((queued.status, queued.header("preference-applied")), (202, Some("respond-async")));
     assert_eq!((&queued.json()["accepted"], &queued.json()["rejected"][0]["index"]), (&json!(2), &json!(1)));
-    let again = post_async(&api, Some("k"), &batch);
     let single = post_async(&api, None, &log);
-    let other = post_async(&api, Some("k"), &json!([log]));
     assert_eq!(post_async(&api, None, &json!({"app": 1, "level": "ERROR"})).status, 400);
     assert_eq!(post_async(&api, None, &json!([1])).status, 422);
     assert_eq!(rows(&system), 0, "nobody has stored them yet");
 
     let _worker = system.work(&[("CONCURRENCY", "1")]);
     assert_eq!(api.run(&queued)["result"], json!({"accepted": 2, "duplicate": 0, "rejected": 0}));
-    assert_eq!(api.run(&again)["result"], json!({"accepted": 0, "duplicate": 2, "rejected": 0}));
-    assert_eq!(api.run(&other)["status"], "FAILURE", "its key stands for another body");
     assert_eq!(api.run(&single)["result"], json!({"accepted": 1, "duplicate": 0, "rejected": 0}));
     assert_eq!(rows(&system), 3);
-    let replayed = post(&api, "k", &batch);
-    assert_eq!((replayed.status, replayed.header("idempotent-replayed"), rows(&system)), (200, Some("true"), 3));
     verify(&system);
 }
 

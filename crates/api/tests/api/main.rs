@@ -13,6 +13,7 @@ mod ingest;
 mod metrics;
 mod operating;
 mod producers;
+mod queued_keys;
 mod revoke;
 mod schedules;
 mod story;

@@ -23,6 +23,9 @@ pub struct IngestInput {
     pub body_hash: Vec<u8>,
     /// The logs, checked when they were taken.
     pub records: Vec<Record>,
+    /// The body of the 202 that a request with a key of its own got: kept with its logs, so that it gets the same again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
 }
 
 /// Who made the key of a request, and so for how long it must be known.
@@ -60,7 +63,7 @@ pub struct Ingested {
 impl Task for IngestLogs {
     const NAME: &'static str = "log_monitor_system.apps.core.tasks.ingest_logs";
     const QUEUE: &'static str = INGEST_QUEUE;
-    const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records", "origin"];
+    const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records", "origin", "answer"];
     // Somebody was answered 202.
     const WHEN_FAILED: WhenFailed = WhenFailed::Bury;
     type Input = IngestInput;

@@ -2,29 +2,10 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use logmon_core::celery::{NewTask, Priority};
 
-use super::scripts::{ENQUEUE_BOUNDED, ENQUEUE_ONCE};
+use super::scripts::ENQUEUE_ONCE;
 use super::{Broker, BrokerError};
-
-/// How much may wait on a queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// So many bytes, as Redis holds them.
-    pub bytes: u64,
-    /// The oldest message so long.
-    pub age: Duration,
-}
-
-/// Whether a queue had room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
-    /// It had, and has the task now.
-    Enough,
-    /// It is full, or stands still.
-    None,
-}
 
 /// What became of a task that is pushed once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,22 +47,6 @@ impl Broker {
         call.arg(task.encode(&self.origin)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
         let pushed: i64 = self.with(|conn| call.invoke(conn))?;
         Ok(if pushed == 1 { Push::Now } else { Push::Before })
-    }
-
-    /// Puts a task on a queue that has room for it.
-    ///
-    /// # Errors
-    /// As [`Broker::enqueue`].
-    pub fn enqueue_bounded(&self, task: &NewTask, bounds: Bounds, now: DateTime<Utc>) -> Result<Room, BrokerError> {
-        let mut task = task.clone();
-        task.headers.insert("x-enqueued-at".to_owned(), now.timestamp_millis().into());
-        let mut call = ENQUEUE_BOUNDED.prepare_invoke();
-        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode(&self.origin));
-        call.arg(bounds.bytes)
-            .arg(u64::try_from(bounds.age.as_millis()).unwrap_or(u64::MAX))
-            .arg(now.timestamp_millis());
-        let pushed: i64 = self.with(|conn| call.invoke(conn))?;
-        Ok(if pushed == 1 { Room::Enough } else { Room::None })
     }
 
     // Celery's producers name a queue's binding once a connection; admin tools read it.

@@ -155,6 +155,12 @@ impl Keys {
     pub fn once(&self, name: &str) -> String {
         self.key(&format!("rq:once:{name}"))
     }
+
+    /// String that expires: the batch that was queued under this Idempotency-Key, as the SHA-256 of its body (32 bytes)
+    /// and the id of the task that stores it.
+    pub fn batch(&self, key: &str) -> String {
+        self.key(&format!("rq:batch:{key}"))
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! it: `unacked` and `unacked_index` are Celery's own, with which a Python worker recovers what a dead one of ours
 //! held; `rq:*` are ours. One verb a file; every key is named in [`Keys`] and nowhere else.
 
+mod batches;
 mod chords;
 mod control;
 mod dead_letters;
@@ -25,10 +26,11 @@ mod scheduled;
 mod scripts;
 mod slots;
 
+pub use batches::{Admission, BatchKey, Bounds, QueuedBatch};
 pub use chords::Counted;
 pub use dead_letters::{DeadLetter, DeadLetterFilter, DeadLetterId, Dropped, Requeue};
 pub use delay::Due;
-pub use enqueue::{Bounds, Push, Room};
+pub use enqueue::Push;
 pub use error::BrokerError;
 pub use fetch::{Fetched, Look, MAX_DELIVERIES};
 pub use figures::{Figures, QueueFigures};

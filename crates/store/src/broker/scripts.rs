@@ -29,7 +29,7 @@ scripts! {
     TRIM_DEAD = "trim_dead.lua";
     RENEW = "renew.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";
-    ENQUEUE_BOUNDED = "enqueue_bounded.lua";
+    ENQUEUE_BATCH = "enqueue_batch.lua";
     REPLY = "reply.lua";
     CLAIM = "claim.lua";
 }

@@ -198,6 +198,12 @@ impl TestBroker {
         noted.unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// As if Redis had lost what it knows of an Idempotency-Key.
+    pub fn lose_key(&self, key: &str) {
+        let lost: redis::RedisResult<i64> = self.connect().del(self.broker.keys().batch(key));
+        assert_eq!(lost.unwrap_or_else(|e| panic!("{e}")), 1, "it is not known: {key}");
+    }
+
     /// The dead letters, the newest first: what each was, and why it is one.
     pub fn dead_letters(&self) -> Vec<(String, String)> {
         let page = Page { limit: 1_000, after: None };

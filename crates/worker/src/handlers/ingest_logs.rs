@@ -25,7 +25,10 @@ impl Handle for IngestLogs {
         let name = input.key;
         let key = Key { key: name.clone(), origin: input.origin, body_hash, created_at: context.clock.now() };
         let (told, heard) = mpsc::channel();
-        let answer = |stored: &[Stored]| Answer { status: 200, body: json!(outcome(stored)).to_string() };
+        let queued = input.answer.map(|body| Answer { status: 202, body });
+        let answer = |stored: &[Stored]| {
+            queued.unwrap_or_else(|| Answer { status: 200, body: json!(outcome(stored)).to_string() })
+        };
         context.writer.submit_once(key, input.records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {
             // Nobody listens any more when the time is up.
             let _told = told.send(outcome);

@@ -1,0 +1,18 @@
+-- Pushes a task onto a queue that holds less than so many bytes, and whose oldest task waits for less than so long; with a
+-- key, unless one was pushed under it before.
+-- KEYS: the list, and the key if there is one
+-- ARGV: message, bytes, milliseconds, the time now in milliseconds as the message says it; with a key: what it is to say,
+-- seconds for which it says so
+-- RETURNS: {'queued'}, {'full'} when the queue is full or stands still, {'before', what the key says}
+
+local before = KEYS[2] and redis.call('GET', KEYS[2])
+if before then return { 'before', before } end
+-- An estimate over a few of its messages: counting all of them would cost what it saves.
+local used = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 20) or 0
+if used + string.len(ARGV[1]) > tonumber(ARGV[2]) then return { 'full' } end
+local oldest = redis.call('LINDEX', KEYS[1], -1)
+local since = oldest and string.match(oldest, '"x%-enqueued%-at":%s*(%d+)')
+if since and tonumber(ARGV[4]) - tonumber(since) > tonumber(ARGV[3]) then return { 'full' } end
+redis.call('LPUSH', KEYS[1], ARGV[1])
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6]) end
+return { 'queued' }

@@ -113,8 +113,9 @@ impl Ticker {
     fn claim(&self, conn: &mut Connection, entry: &Entry, plan: &Plan) -> Result<(), Trouble> {
         let Some(newest) = plan.run.last().max(plan.skip.last()) else { return Ok(()) };
         if !plan.run.is_empty() {
-            // While Redis is away nothing is claimed: what is made up for afterwards goes by the entry's policy then.
-            self.broker.ping()?;
+            // While Redis is away, or takes nothing, nothing is claimed: what is made up for afterwards goes by the entry's
+            // policy then.
+            self.broker.takes_writes()?;
         }
         let skipped = schedule_slots::insert(conn, entry.name, &plan.skip, SlotState::Skipped, &self.name)?;
         if skipped > 0 {

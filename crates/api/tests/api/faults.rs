@@ -1,4 +1,4 @@
-//! Workers that are killed, and a Redis that is killed or takes no writes, all under load: nothing accepted is lost,
+//! Workers that are killed, and a Redis that is killed, full, or takes no writes, all under load: nothing accepted is lost,
 //! nothing is twice in effect, and no program has to be started again because of another.
 
 use std::sync::Mutex;
@@ -116,13 +116,15 @@ impl Drop for EndAtDrop<'_> {
     }
 }
 
+/// How many messages wait or are in flight.
+fn left(system: &System) -> u64 {
+    let depth = |queue| system.broker.broker.depth(queue).unwrap();
+    system.broker.in_flight() + depth(INGEST_QUEUE) + depth(DEFAULT_QUEUE)
+}
+
 /// So many batches are in the table, each once, and nothing is left on Redis.
 fn assert_stored(system: &System, batches: usize) {
-    let left = || {
-        let depth = |queue| system.broker.broker.depth(queue).unwrap();
-        system.broker.in_flight() + depth(INGEST_QUEUE) + depth(DEFAULT_QUEUE)
-    };
-    eventually("empty queues", || (left() == 0).then_some(()));
+    eventually("empty queues", || (left(system) == 0).then_some(()));
     assert_eq!(system.broker.dead_letters(), []);
     let expected = i64::try_from(batches * BATCH).unwrap();
     assert_eq!(system.database.number("SELECT COUNT(DISTINCT message) FROM core_log"), expected, "lost");
@@ -220,5 +222,47 @@ fn a_redis_that_takes_no_writes_for_a_while_loses_nothing() {
     assert_alive([beat]);
     system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2");
     load.assert_done();
+    assert_alive(workers.into_iter().chain([api.process]));
+}
+
+#[test]
+fn a_redis_that_is_full_takes_nothing_new_and_what_it_has_comes_to_its_end() {
+    const WHILE: Duration = Duration::from_secs(5);
+    let redis = PrivateRedis::start();
+    let system = System::on(&redis);
+    // Signs of life are due several times while it is full.
+    let settings = [("WORKER_TIMEOUT", "2s")];
+    let (api, workers) = (system.serve(), [system.work(&settings), system.work(&settings)]);
+    let beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")]);
+    let load = Load::new(&system, &api);
+    let headers = [("Prefer", "respond-async"), ("Content-Type", "application/json")];
+    let batch = json!([{"app": 2, "level": "WARN", "message": "later"}]).to_string();
+    load.during(2, || {
+        load.wait_for_more(50);
+        let (mut lock, summary) = blocked_summary(&system, &api, &workers[0]);
+        redis.fill();
+        let start = Instant::now();
+        while start.elapsed() < WHILE {
+            let answer = api.post("/api/logs/", &json!({"app": 2, "level": "WARN", "message": "at once"}));
+            assert_eq!(answer.status, 201, "what is stored at once is not concerned");
+            let answer = api.send("POST", "/api/logs/", &headers, Some(batch.as_bytes()));
+            assert_eq!((answer.status, answer.header("retry-after").is_some()), (503, true));
+        }
+        beat.wait_for_line("waiting for Redis");
+        // It ends, and says so, while Redis is as full as before; what had been accepted, too.
+        lock.execute("ROLLBACK");
+        assert_eq!(api.result_of(&summary)["status"], "SUCCESS");
+        eventually("empty queues", || (left(&system) == 0).then_some(()));
+        redis.make_room();
+        load.wait_for_more(50);
+        beat.wait_for_line("ticking again");
+    });
+    assert_alive([beat]);
+    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2");
+    load.assert_done();
+    for worker in &workers {
+        let said = worker.said();
+        assert!(!said.contains("taken over") && !said.contains("waiting for Redis"), "{said}");
+    }
     assert_alive(workers.into_iter().chain([api.process]));
 }

@@ -33,6 +33,7 @@ impl Broker {
         for suffix in [".j", ".t", ".s", ".d", ".c"] {
             call.key(keys.group(&part.group, suffix));
         }
+        call.key(keys.unacked());
         call.arg(format!("{}:{place}", part.id)).arg(place).arg(&part.member).arg(self.result_expires.as_secs());
         let answer: Option<(String, Vec<String>)> = self.with(|conn| call.invoke(conn))?;
         Ok(answer.map_or(Counted::Noted, |(structure, members)| Counted::Complete {

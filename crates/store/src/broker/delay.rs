@@ -34,13 +34,15 @@ impl Broker {
         self.with(|conn| call.invoke(conn)).map(Held::from_count)
     }
 
-    /// Puts messages that have become due back on their queues and says how many, at most 100 a call.
+    /// Puts messages that have become due back on their queues and says how many, at most 100 a call. One that cannot be
+    /// put on its queue is a dead letter.
     ///
     /// # Errors
     /// See [`BrokerError`].
     pub fn promote(&self) -> Result<u64, BrokerError> {
         let mut call = PROMOTE.prepare_invoke();
-        call.key(self.keys.delayed()).key(self.keys.delayed_body()).arg(self.keys.prefix());
+        let keys = &self.keys;
+        call.key(keys.delayed()).key(keys.delayed_body()).key(keys.dead()).arg(keys.prefix());
         self.with(|conn| call.invoke(conn))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use logmon_core::celery::{NewTask, Priority};
 
-use super::scripts::ENQUEUE_ONCE;
+use super::scripts::{DECLARE, ENQUEUE_ONCE};
 use super::{Broker, BrokerError};
 
 /// What became of a task that is pushed once.
@@ -28,7 +28,9 @@ impl Broker {
         pipe.lpush(list, message).ignore();
         let unbound = !self.is_bound(&task.queue);
         if unbound {
-            self.bind(&mut pipe, &task.queue);
+            for (set, member) in self.bindings(&task.queue) {
+                pipe.sadd(set, member).ignore();
+            }
         }
         self.with(|conn| pipe.query::<()>(conn))?;
         if unbound {
@@ -50,11 +52,13 @@ impl Broker {
     }
 
     // Celery's producers name a queue's binding once a connection; admin tools read it.
-    pub(super) fn bind(&self, pipe: &mut redis::Pipeline, queue: &str) {
+    fn bindings(&self, queue: &str) -> [(String, String); 3] {
         let member = format!("{queue}\u{6}\u{16}\u{6}\u{16}{queue}");
-        pipe.sadd(self.keys.binding(queue), &member).ignore();
-        pipe.sadd(self.keys.binding_permanent(queue), &member).ignore();
-        pipe.sadd(self.keys.queues(), queue).ignore();
+        [
+            (self.keys.binding(queue), member.clone()),
+            (self.keys.binding_permanent(queue), member),
+            (self.keys.queues(), queue.to_owned()),
+        ]
     }
 
     fn is_bound(&self, queue: &str) -> bool {
@@ -65,16 +69,20 @@ impl Broker {
         self.bound.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(queue.to_owned());
     }
 
-    /// Names the bindings of the queues that a worker serves, as a Python worker does when it starts.
+    /// Names the bindings of the queues that a worker serves, as a Python worker does when it starts; also when Redis is
+    /// full, for the worker will make room.
     ///
     /// # Errors
     /// See [`BrokerError`].
     pub fn declare(&self, queues: &[String]) -> Result<(), BrokerError> {
-        let mut pipe = redis::pipe();
+        let mut call = DECLARE.prepare_invoke();
+        call.key(self.keys.queues());
         for queue in queues {
-            self.bind(&mut pipe, queue);
+            for (set, member) in self.bindings(queue) {
+                call.key(set).arg(member);
+            }
         }
-        self.with(|conn| pipe.query::<()>(conn))
+        self.with(|conn| call.invoke(conn))
     }
 
     /// How many messages wait on a queue, over all priorities.

@@ -1,6 +1,6 @@
 //! What can go wrong with Redis, sorted by what a caller can do about it.
 
-use redis::{RedisError, ServerErrorKind};
+use redis::RedisError;
 use thiserror::Error;
 
 /// A command did not succeed.
@@ -15,18 +15,26 @@ pub enum BrokerError {
     Refused(RedisError),
 }
 
-// Codes of a server that is up but full, starting, failing over or without its disk.
-const UNAVAILABLE: &[&str] = &["OOM", "MISCONF", "NOREPLICAS", "UNBLOCKED"];
+// Codes of a server that is up but full, without its disk, starting, failing over, or a replica.
+const UNAVAILABLE: &[&str] = &[
+    "OOM",
+    "MISCONF",
+    "NOREPLICAS",
+    "UNBLOCKED",
+    "READONLY",
+    "LOADING",
+    "MASTERDOWN",
+    "TRYAGAIN",
+    "CLUSTERDOWN",
+    "BUSY",
+];
 
 impl From<RedisError> for BrokerError {
     fn from(error: RedisError) -> Self {
-        let kind = error.kind();
-        let of_a_moment = [ServerErrorKind::ReadOnly, ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown]
-            .into_iter()
-            .chain([ServerErrorKind::TryAgain, ServerErrorKind::ClusterDown])
-            .any(|passing| kind == redis::ErrorKind::Server(passing));
-        let out_of_reach = [redis::ErrorKind::Io, redis::ErrorKind::AuthenticationFailed].contains(&kind);
-        let passing = of_a_moment || out_of_reach || error.code().is_some_and(|code| UNAVAILABLE.contains(&code));
-        if passing { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
+        let out_of_reach = [redis::ErrorKind::Io, redis::ErrorKind::AuthenticationFailed].contains(&error.kind());
+        // One command's, or those of a pipeline.
+        let said = error.clone().into_server_errors().unwrap_or_default();
+        let of_a_moment = said.iter().any(|(_, error)| UNAVAILABLE.contains(&error.code()));
+        if out_of_reach || of_a_moment { Self::Unavailable(error.to_string()) } else { Self::Refused(error) }
     }
 }

@@ -12,7 +12,7 @@ use super::{Broker, BrokerError, WorkerId};
 /// How often a message may be fetched without coming to an end before it is a dead letter.
 pub const MAX_DELIVERIES: u32 = 5;
 
-/// After so many bytes no further message is fetched at once: a bound on the memory of a worker that fetches ahead.
+/// So many bytes are fetched at once, or one message that is larger: a bound on the memory of a worker that fetches ahead.
 const BYTES: usize = 1 << 20;
 
 /// A message in flight.

@@ -151,6 +151,11 @@ impl Keys {
         self.key("rq:delayed_body")
     }
 
+    /// String that expires: Redis takes writes.
+    pub fn probe(&self) -> String {
+        self.key("rq:probe")
+    }
+
     /// String that expires: a task was enqueued under this name.
     pub fn once(&self, name: &str) -> String {
         self.key(&format!("rq:once:{name}"))

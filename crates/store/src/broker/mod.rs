@@ -102,6 +102,14 @@ impl Broker {
         self.with(|conn| redis::cmd("PING").query(conn))
     }
 
+    /// Asks Redis whether it takes anything now: it may be there, but full, without its disk, or a replica.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn takes_writes(&self) -> Result<(), BrokerError> {
+        self.with(|conn| redis::cmd("SET").arg(self.keys.probe()).arg("1").arg("PX").arg(1).query(conn))
+    }
+
     // A connection that failed in the middle of an answer would give the rest of it to the next caller, so it is
     // dropped after any error but a refusal by the server itself.
     fn with<T>(&self, work: impl FnOnce(&mut redis::Connection) -> RedisResult<T>) -> Result<T, BrokerError> {
@@ -109,7 +117,7 @@ impl Broker {
         let mut link = self.pool.get().map_err(|e| BrokerError::Unavailable(e.to_string()))?;
         let Link { conn, state, .. } = &mut *link;
         work(conn).map_err(|error| {
-            if !matches!(error.kind(), redis::ErrorKind::Server(_)) {
+            if error.clone().into_server_errors().is_none() {
                 *state = State::Broken;
             }
             BrokerError::from(error)

@@ -13,7 +13,7 @@ impl Broker {
     /// See [`BrokerError`]. It may be called again.
     pub fn store_result(&self, id: &TaskId, document: &str) -> Result<(), BrokerError> {
         let mut call = STORE.prepare_invoke();
-        call.key(self.keys.result(id)).arg(document).arg(self.result_expires.as_secs());
+        call.key(self.keys.result(id)).key(self.keys.unacked()).arg(document).arg(self.result_expires.as_secs());
         self.with(|conn| call.invoke(conn))
     }
 

@@ -32,4 +32,5 @@ scripts! {
     ENQUEUE_BATCH = "enqueue_batch.lua";
     REPLY = "reply.lua";
     CLAIM = "claim.lua";
+    DECLARE = "declare.lua";
 }

@@ -49,6 +49,16 @@ impl PrivateRedis {
         self.say(&["REPLICAOF", "NO", "ONE"]);
     }
 
+    /// From now on it is full: it refuses whatever takes memory.
+    pub fn fill(&self) {
+        self.say(&["CONFIG", "SET", "maxmemory", "1"]);
+    }
+
+    /// It has room again.
+    pub fn make_room(&self) {
+        self.say(&["CONFIG", "SET", "maxmemory", "0"]);
+    }
+
     fn say(&self, words: &[&str]) {
         self.try_say(words).unwrap_or_else(|e| panic!("{words:?}: {e}"));
     }

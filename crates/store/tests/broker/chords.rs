@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::rig::{Rig, ending, success};
 
-const GROUP: &str = "0d9c51b2";
+pub(crate) const GROUP: &str = "0d9c51b2";
 
 /// What the task at this place of the header counts for, once it has come to `outcome`.
-fn part(index: i64, outcome: &Outcome) -> ChordPart {
+pub(crate) fn part(index: i64, outcome: &Outcome) -> ChordPart {
     let body = json!({"task": "sum", "args": [], "kwargs": {}, "options": {"task_id": "body"}});
     let message = json!({
         "body": json!([[], {}, {"chord": body}]).to_string(),

@@ -56,7 +56,31 @@ fn large_messages_are_not_fetched_by_the_hundred() {
         rig.broker().enqueue(&NewTask::new("t", QUEUE, arguments)).unwrap();
     }
     let count = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, 20).unwrap().fetched.len();
-    assert!((3..=9).contains(&count), "{count}");
+    assert_eq!(count, 2, "each is 400,000 bytes in base64, and a MiB is the bound");
+}
+
+#[test]
+fn large_messages_behind_small_ones_stay_within_the_bound() {
+    const MIB: usize = 1 << 20;
+    let rig = Rig::new();
+    let push = |bytes: usize, count: usize| {
+        for _ in 0..count {
+            let arguments = Arguments::from_json(&format!("[\"{}\"]", "x".repeat(bytes)), "{}").unwrap();
+            rig.broker().enqueue(&NewTask::new("t", QUEUE, arguments)).unwrap();
+        }
+    };
+    push(10, 200);
+    push(500_000, 20);
+    push(2 * MIB, 2);
+    let (mut fetched, mut looks) = (0, 0);
+    while fetched < 222 {
+        let look = rig.broker().fetch(&[QUEUE.to_owned()], &rig.worker, 1_000).unwrap().fetched;
+        let bytes: usize = look.iter().map(|fetched| fetched.raw.len()).sum();
+        assert!(bytes <= MIB || look.len() == 1, "{bytes} bytes in {} messages", look.len());
+        assert!(!look.is_empty());
+        (fetched, looks) = (fetched + look.len(), looks + 1);
+    }
+    assert!(looks < 25, "{looks}");
 }
 
 #[test]

@@ -4,8 +4,11 @@
 
 mod chords;
 mod dead_letters;
+mod errors;
 mod flights;
+mod full;
 mod groups;
 mod recovery;
 mod rig;
 mod slots;
+mod wrong_kinds;

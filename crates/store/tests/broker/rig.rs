@@ -16,7 +16,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) fn new() -> Self {
-        Self { test: TestBroker::new(), worker: WorkerId("w1".to_owned()) }
+        Self::on(TestBroker::new())
+    }
+
+    pub(crate) fn on(test: TestBroker) -> Self {
+        Self { test, worker: WorkerId("w1".to_owned()) }
     }
 
     pub(crate) fn broker(&self) -> &Broker {

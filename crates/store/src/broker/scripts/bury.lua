@@ -3,7 +3,9 @@
 -- ARGV: worker id, delivery tag, reason, how often it was fetched, result document or '', seconds that it is kept
 -- RETURNS: 1, or 0 when the message was not held
 
-local held = let_go(flight(), ARGV[1], ARGV[2])
+local keys = flight()
+need_dead(KEYS[5])
+local held = let_go(keys, ARGV[1], ARGV[2])
 if not held then return 0 end
 redis.call('HDEL', KEYS[4], ARGV[2])
 bury_held(KEYS[5], held, ARGV[3], tonumber(ARGV[4]))

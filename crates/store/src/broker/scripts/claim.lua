@@ -3,6 +3,7 @@
 -- ARGV: worker id, the beginning of the keys that say that a worker is alive, then the names in their order
 -- RETURNS: the first name that was free, or nil
 
+go_on_when_full(KEYS[1])
 local nodes = redis.call('HGETALL', KEYS[1])
 local taken = {}
 for i = 1, #nodes, 2 do

@@ -6,6 +6,22 @@ local function now()
   return tonumber(time[1]) + tonumber(time[2]) / 1000000
 end
 
+-- Nothing of a script is taken back when a later command of it fails. What can fail is the kind of a key, so that is looked
+-- at before the first write; and from its first write on Redis refuses a script nothing more, whatever happens to it.
+local function is(kind, key)
+  local found = redis.call('TYPE', key).ok
+  return found == kind or found == 'none'
+end
+local function need(kind, ...)
+  for _, key in ipairs({ ... }) do
+    if not is(kind, key) then error(redis.error_reply('WRONGTYPE the key ' .. key .. ' holds no ' .. kind)) end
+  end
+end
+
+-- A full Redis refuses a script that begins with a write that may take memory. One that ends or renews flights begins with
+-- this one instead, for it has to go on then: it gives back more than it takes. The key is one that never expires.
+local function go_on_when_full(key) redis.call('PERSIST', key) end
+
 -- How Celery and LogMon write the end of a message. To find it costs a tenth of decoding the whole, and what it finds is
 -- only what the message goes by in flight: whether it can be run is seen by the worker, which buries it otherwise.
 local ENDING = '^"delivery_info":%s?{"exchange":%s?("[^"\\%c]*"),%s?"routing_key":%s?("[^"\\%c]*")},%s?'
@@ -69,8 +85,13 @@ local function let_go(keys, worker, tag)
   redis.call('ZREM', keys.index, tag)
   return held or nil
 end
+
 -- The first four KEYS of every script about a flight.
-local function flight() return { unacked = KEYS[1], index = KEYS[2], holders = KEYS[3], deliveries = KEYS[4] } end
+local function flight()
+  need('hash', KEYS[1], KEYS[3], KEYS[4])
+  need('zset', KEYS[2])
+  return { unacked = KEYS[1], index = KEYS[2], holders = KEYS[3], deliveries = KEYS[4] }
+end
 
 -- Stores a result document for so many seconds, and tells who waits for it.
 local function store(key, document, kept)
@@ -87,6 +108,10 @@ end
 -- that a look at the list does not read them all.
 local DEAD_MAX, DEAD_DAYS = 10000, 90
 local function messages_of(dead) return dead .. ':raw' end
+local function need_dead(dead)
+  need('stream', dead)
+  need('hash', messages_of(dead))
+end
 local function drop_dead(dead, id)
   redis.call('HDEL', messages_of(dead), id)
   return redis.call('XDEL', dead, id)
@@ -123,10 +148,18 @@ local function bury_held(dead, held, reason, deliveries)
   bury(dead, raw, reason, deliveries, queue)
 end
 
--- Puts what a worker held back on its list, at the end that is served next. A worker that died may have died of it.
-local function restore(keys, prefix, dead, tag, held, reason)
+-- Puts a held or delayed message back on its list, at the end that is served next; where it cannot be put there, it is
+-- a dead letter, and the answer is nothing.
+local function put_back(prefix, dead, held)
   local raw, named, wrong, queue, priority = open(held)
-  if not named then return bury(dead, raw, wrong, 0) end
-  if reason == 'died' then redis.call('HINCRBY', keys.deliveries, tag, 1) end
-  redis.call('RPUSH', prefix .. list_of(queue, priority), raw)
+  if not named then bury(dead, raw, wrong, 0) return end
+  local list = prefix .. list_of(queue, priority)
+  if not is('list', list) then bury(dead, raw, 'the key of its queue holds no list', 0, queue) return end
+  redis.call('RPUSH', list, raw)
+  return true
+end
+
+-- The same for what a worker held. A worker that died may have died of it.
+local function restore(keys, prefix, dead, tag, held, reason)
+  if put_back(prefix, dead, held) and reason == 'died' then redis.call('HINCRBY', keys.deliveries, tag, 1) end
 end

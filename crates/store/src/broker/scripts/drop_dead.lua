@@ -3,4 +3,5 @@
 -- ARGV: its id
 -- RETURNS: 1, or 0 when there is no such dead letter
 
+need_dead(KEYS[1])
 return drop_dead(KEYS[1], ARGV[1])

@@ -1,14 +1,18 @@
 -- Takes the next messages into flight.
 -- KEYS: unacked, unacked_index, holders, deliveries, dead, workers, paused, revoked, then the lists: those of all queues for
 -- the first priority, those for the second...
--- ARGV: worker id, how many at most, after how many bytes no more are taken, then the queues
+-- ARGV: worker id, how many at most, how many bytes at most (but one message, however large), then the queues
 -- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each:
 -- message, delivery tag, how often it was fetched before without an end}
 
 local LISTS = 9
--- Far below the some thousand values that Lua can hand to one command: it would fail with the messages off their list.
-local CHUNK_MAX = 512
+-- Far below the some thousand values that Lua can hand to one command; and they are looked at before they are taken.
+local CHUNK_MAX = 64
 local keys, worker, dead, call = flight(), ARGV[1], KEYS[5], redis.call
+need_dead(dead)
+need('set', KEYS[6], KEYS[7])
+need('zset', KEYS[8])
+go_on_when_full(keys.unacked)
 local wanted, bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
 local all_wanted, all_bytes = wanted, bytes
 local queues = #ARGV - 3
@@ -16,16 +20,28 @@ local paused = call('SMISMEMBER', KEYS[7], unpack(ARGV, 4))
 local time = now()
 -- Whole seconds are stored and compared at a third of the cost; late rather than early.
 local score = math.ceil(time)
-local buried, answer = 0, { tostring(time), 0, '0' }
+local buried, full, wrong, answer = 0, false, nil, { tostring(time), 0, '0' }
 
 local function bury_unheld(raw, reason, queue)
   bury(dead, raw, reason, 0, queue)
   buried = buried + 1
 end
 
-local function take(raws, queue)
+-- How many of the last ones of a list there is room for, and whether that is all of them.
+local function fitting(raws)
+  local room, none_yet = bytes, wanted == all_wanted
+  for n = 1, #raws do
+    room = room - #raws[#raws + 1 - n]
+    if room < 0 and not (none_yet and n == 1) then return n - 1, false end
+  end
+  return #raws, true
+end
+
+-- The last `count` of a list, the last one first.
+local function take(raws, count, queue)
   local tags, taken, suffixes, seen = {}, {}, {}, {}
-  for _, raw in ipairs(raws) do
+  for n = 1, count do
+    local raw = raws[#raws + 1 - n]
     local tag, suffix = read(raw)
     if not tag then
       bury_unheld(raw, suffix)
@@ -60,19 +76,30 @@ local function take(raws, queue)
   call('HSET', keys.holders, unpack(holders))
 end
 
+-- A list of another kind keeps no other from being served.
+local function peek(list, count)
+  local raws = redis.pcall('LRANGE', list, -count, -1)
+  if raws.err then wrong = raws end
+  return raws
+end
+
 for i = LISTS, #KEYS do
   if paused[(i - LISTS) % queues + 1] == 0 then
     -- Few at first, for they may be large.
     local chunk = 1
-    while wanted > 0 and bytes > 0 and buried < 100 do
-      local raws = call('RPOP', KEYS[i], math.min(wanted, chunk))
-      if not raws then break end
-      take(raws, ARGV[4 + (i - LISTS) % queues])
+    while wanted > 0 and not full and buried < 100 do
+      local raws = peek(KEYS[i], math.min(wanted, chunk))
+      if #raws == 0 then break end
+      local count, all = fitting(raws)
+      full = not all
+      call('LTRIM', KEYS[i], 0, -count - 1)
+      take(raws, count, ARGV[4 + (i - LISTS) % queues])
       local mean = (all_bytes - bytes) / math.max(1, all_wanted - wanted)
       chunk = math.max(1, math.min(chunk * 8, CHUNK_MAX, math.floor(bytes / math.max(1, mean))))
     end
   end
 end
+if wrong and #answer == 3 and buried == 0 then return wrong end
 if #answer > 3 then
   -- With the first message that it holds, so that it is found whenever it dies.
   call('SADD', KEYS[6], worker)

@@ -1,5 +1,5 @@
--- Ends flights: stores the results, sends what is to be sent, and acknowledges, in this order, for a script that fails
--- half way is not taken back. Does nothing for a message that the worker does not hold.
+-- Ends flights: stores the results, sends what is to be sent, and acknowledges, also when Redis is full. Does nothing for a
+-- message that the worker does not hold, nor for one whose end cannot be kept.
 -- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body, dead
 -- ARGV: worker id, seconds that a result is kept, then of each flight: delivery tag, key of the result, document or '', how
 -- many things are to be sent or kept, then of each of these: list, message, '' or: delivery tag, message, seconds until it
@@ -10,6 +10,8 @@
 local keys, delayed, delayed_body = flight(), KEYS[5], KEYS[6]
 local worker, kept, call = ARGV[1], ARGV[2], redis.call
 
+go_on_when_full(KEYS[1])
+
 local tags, places = {}, {}
 local at = 3
 while at <= #ARGV do
@@ -19,6 +21,18 @@ end
 
 -- Celery remembers for so long that a chord is done, for a header task that comes again.
 local DONE = 300
+
+local function need_later()
+  need('zset', delayed)
+  need('hash', delayed_body)
+end
+local needs = {
+  [''] = function(list) need('list', list) end,
+  result = function(key) need('string', key) end,
+  begin = function() end,
+  ['end'] = function() end,
+  dead = function() need_dead(KEYS[7]) end,
+}
 
 local keep = {
   dead = function(deliveries, reason, tag)
@@ -61,9 +75,16 @@ local function send(first, count, parent)
   end
 end
 
+local function check(first, count)
+  for i = first, first + 3 * (count - 1), 3 do (needs[ARGV[i + 2]] or need_later)(ARGV[i]) end
+end
+
 local function apply(place)
-  if ARGV[place + 2] ~= '' then store(ARGV[place + 1], ARGV[place + 2], kept) end
-  send(place + 4, tonumber(ARGV[place + 3]), ARGV[place])
+  local key, document, first, count = ARGV[place + 1], ARGV[place + 2], place + 4, tonumber(ARGV[place + 3])
+  if document ~= '' then need('string', key) end
+  check(first, count)
+  if document ~= '' then store(key, document, kept) end
+  send(first, count, ARGV[place])
 end
 
 local holders = call('HMGET', keys.holders, unpack(tags))
@@ -76,7 +97,7 @@ for i, tag in ipairs(tags) do
   else
     local ok, wrong = pcall(apply, places[i])
     wrong = tostring(type(wrong) == 'table' and wrong.err or wrong)
-    -- A server that takes nothing now, for it is full or a replica, takes it later: nothing has been done, and nothing is.
+    -- One that may not do this now may do it later, and again.
     if not ok and not string.find(wrong, 'WRONGTYPE', 1, true) then
       return redis.error_reply(string.match(wrong, '%u+ .*') or wrong)
     end

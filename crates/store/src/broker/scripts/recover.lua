@@ -4,6 +4,7 @@
 -- RETURNS: how many
 
 local keys, call = flight(), redis.call
+need_dead(KEYS[5])
 
 -- A binding's pattern as Lua's: `*` is a word, `#` any number of them.
 local function matches(pattern, topic)

@@ -3,6 +3,10 @@
 -- ARGV: worker id, milliseconds after which the worker counts as dead
 -- RETURNS: how many messages it holds
 
+need('set', KEYS[2])
+need('hash', KEYS[3])
+need('zset', KEYS[4])
+go_on_when_full(KEYS[2])
 redis.call('SET', KEYS[1], '1', 'PX', ARGV[2])
 redis.call('SADD', KEYS[2], ARGV[1])
 local holders, time, count = redis.call('HGETALL', KEYS[3]), math.ceil(now()), 0

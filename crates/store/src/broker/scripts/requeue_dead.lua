@@ -4,6 +4,8 @@
 -- ARGV: its id, prefix of the lists, prefix of the results
 -- RETURNS: {'requeued'}, {'gone'}, or {'refused', the reason}
 
+need_dead(KEYS[1])
+need('hash', KEYS[2], KEYS[3])
 local raw = redis.call('HGET', messages_of(KEYS[1]), ARGV[1])
 if not raw then return { 'gone' } end
 local tag, wrong, queue, priority = read(raw)
@@ -12,15 +14,17 @@ if not tag then return { 'refused', wrong } end
 if redis.call('HEXISTS', KEYS[2], tag) == 1 then
   return { 'refused', 'a message with its delivery_tag is in flight' }
 end
-local whole, decoded = pcall(cjson.decode, raw)
-local result = ARGV[3] .. (whole and text(decoded.headers, 'id') or '')
-local ok, document = pcall(cjson.decode, redis.call('GET', result) or 'null')
-if ok and type(document) == 'table' and document.status == 'FAILURE' then redis.call('DEL', result) end
-redis.call('HDEL', KEYS[3], tag)
 local known = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 for i = 1, known and #known[2] or 0, 2 do
   if known[2][i] == 'queue' and known[2][i + 1] ~= '' then queue = known[2][i + 1] end
 end
-redis.call('LPUSH', ARGV[2] .. list_of(queue, priority), raw)
+local list = ARGV[2] .. list_of(queue, priority)
+if not is('list', list) then return { 'refused', 'the key of its queue holds no list' } end
+local whole, decoded = pcall(cjson.decode, raw)
+local result = ARGV[3] .. (whole and text(decoded.headers, 'id') or '')
+local ok, document = pcall(cjson.decode, is('string', result) and redis.call('GET', result) or 'null')
+redis.call('HDEL', KEYS[3], tag)
+if ok and type(document) == 'table' and document.status == 'FAILURE' then redis.call('DEL', result) end
+redis.call('LPUSH', list, raw)
 drop_dead(KEYS[1], ARGV[1])
 return { 'requeued' }

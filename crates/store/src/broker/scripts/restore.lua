@@ -5,6 +5,7 @@
 -- RETURNS: how many
 
 local keys = flight()
+need_dead(KEYS[5])
 if ARGV[3] == 'died' and redis.call('EXISTS', KEYS[6]) == 1 then return 0 end
 local restored = 0
 for i = #ARGV, 4, -1 do

@@ -6,6 +6,7 @@
 -- RETURNS: how many of the tasks have come to nothing yet
 
 local revoked, call = KEYS[1], redis.call
+need('zset', revoked)
 local time, count = now(), tonumber(ARGV[4])
 local withdrawn = 0
 for i = 1, count do call('ZADD', revoked, time + tonumber(ARGV[1]), ARGV[4 + i]) end
@@ -13,9 +14,9 @@ call('ZREMRANGEBYSCORE', revoked, '-inf', time)
 call('ZREMRANGEBYRANK', revoked, 0, -tonumber(ARGV[2]) - 1)
 local open = { PENDING = true, RECEIVED = true, RETRY = true, REJECTED = true }
 for i = 2, #KEYS do
-  local old = call('GET', KEYS[i])
-  local ok, result = pcall(cjson.decode, old or 'null')
-  if not old or ok and type(result) == 'table' and open[result.status] then
+  local old = is('string', KEYS[i]) and (call('GET', KEYS[i]) or 'null')
+  local ok, result = pcall(cjson.decode, old or '')
+  if old == 'null' or ok and type(result) == 'table' and open[result.status] then
     local document = ARGV[4 + count + i - 1]
     call('SET', KEYS[i], document, 'EX', ARGV[3])
     call('PUBLISH', KEYS[i], document)

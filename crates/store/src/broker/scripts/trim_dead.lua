@@ -3,5 +3,6 @@
 -- ARGV: none
 -- RETURNS: 1
 
+need_dead(KEYS[1])
 trim_dead(KEYS[1])
 return 1

@@ -9,7 +9,7 @@ use logmon_core::alert::Rule;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::HttpSettings;
-use logmon_core::log::Record;
+use logmon_core::log::{Arrival, Record};
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
@@ -39,6 +39,8 @@ pub struct State {
     pub clock: Arc<dyn Clock>,
     /// The zone that days are cut in.
     pub zone: Tz,
+    /// How long logs are kept.
+    retention: Duration,
     /// How large a body may be, in bytes.
     pub body_limit: usize,
     /// How much may wait on the queue `ingest`.
@@ -56,7 +58,14 @@ pub const BROKER_CONNECTIONS: u32 = 8;
 
 impl State {
     /// The state of a server on this database and Redis.
-    pub fn new(stores: Stores, clock: Arc<dyn Clock>, zone: Tz, settings: &HttpSettings, rule: Rule) -> Self {
+    pub fn new(
+        stores: Stores,
+        clock: Arc<dyn Clock>,
+        zone: Tz,
+        settings: &HttpSettings,
+        rule: Rule,
+        retention: Duration,
+    ) -> Self {
         let (bytes, age) = (settings.ingest_queue_bytes.get(), settings.ingest_queue_age);
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
@@ -70,9 +79,15 @@ impl State {
             broker: stores.broker,
             clock,
             zone,
+            retention,
             body_limit: settings.body_limit.get(),
             ingest_bounds: Bounds { bytes, age },
         }
+    }
+
+    /// A request that arrives now.
+    pub fn arrival(&self) -> Arrival {
+        Arrival::new(self.clock.now(), self.retention)
     }
 
     /// Runs `work` with a connection to the database, on a thread of its own.

@@ -27,7 +27,7 @@ fn app(test: &TestDatabase, name: &str) -> AppId {
 /// A record whose message is its event id, so that the two can be compared in the tables.
 fn event(app: AppId, event_id: &str, second: i64) -> Record {
     let (message, event_id) = (event_id.to_owned(), Some(EventId::new(event_id)));
-    Record { app, level: Level::Error, message, created_at: at(second), event_id }
+    Record { app, level: Level::Error, message, created_at: at(second), event_id, extra: None }
 }
 
 type Heard = mpsc::Receiver<Result<Vec<Stored>, WriteError>>;

@@ -28,7 +28,7 @@ fn app(test: &TestDatabase, name: &str) -> AppId {
 }
 
 fn log(app: AppId, level: Level, message: &str, time: i64) -> Record {
-    Record { app, level, message: message.to_owned(), created_at: at(time), event_id: None }
+    Record { app, level, message: message.to_owned(), created_at: at(time), event_id: None, extra: None }
 }
 
 fn store(test: &TestDatabase, records: Vec<Record>) -> Vec<LogId> {

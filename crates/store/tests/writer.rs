@@ -26,7 +26,14 @@ fn app(test: &TestDatabase, name: &str) -> AppId {
 }
 
 fn record(app: AppId, level: Level, second: i64) -> Record {
-    Record { app, level, message: format!("it's {second} o'clock \\ 支付"), created_at: at(second), event_id: None }
+    Record {
+        app,
+        level,
+        message: format!("it's {second} o'clock \\ 支付"),
+        created_at: at(second),
+        event_id: None,
+        extra: None,
+    }
 }
 
 type Heard = mpsc::Receiver<Result<Vec<Stored>, WriteError>>;

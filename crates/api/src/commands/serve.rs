@@ -11,7 +11,9 @@ use actix_web::{App, HttpServer};
 use anyhow::Context as _;
 use clap::Args;
 use logmon_core::clock::SystemClock;
-use logmon_core::config::{BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, ZoneSettings};
+use logmon_core::config::{
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, StorageSettings, ZoneSettings,
+};
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
@@ -40,6 +42,8 @@ pub struct Serve {
     #[command(flatten)]
     check: CheckSettings,
     #[command(flatten)]
+    storage: StorageSettings,
+    #[command(flatten)]
     zone: ZoneSettings,
     #[command(flatten)]
     log: LogSettings,
@@ -60,7 +64,14 @@ impl Serve {
         let (own_database, own_broker) = (Database::new(&own), Broker::new(&self.broker, 1)?);
         let writer = Writer::start(&self.database);
         let stores = Stores { writer, database, database_connections, broker };
-        let state = State::new(stores, Arc::new(SystemClock), self.zone.time_zone, &self.http, self.check.rule());
+        let state = State::new(
+            stores,
+            Arc::new(SystemClock),
+            self.zone.time_zone,
+            &self.http,
+            self.check.rule(),
+            self.storage.retention,
+        );
         let stop = Stop::on_signals()?;
         let listen = self.http.listen;
         actix_web::rt::System::new().block_on(async move {

@@ -10,7 +10,9 @@ use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::celery::TaskId;
 use logmon_core::field::FieldErrors;
-use logmon_core::log::{Draft, Level, Log, LogFilter, LogId, NewLog, Record};
+use logmon_core::log::{
+    Arrival, Attributes, Draft, Extra, Level, Log, LogFilter, LogId, NewLog, Record, SpanId, TraceId,
+};
 use logmon_core::page::Cursor;
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
 use logmon_store::broker::{Admission, BatchKey, BrokerError};
@@ -19,7 +21,7 @@ use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::rfc3339;
+use super::{rfc3339, rfc3339_or_none};
 use crate::body::{Checked, Content, Incoming};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
@@ -30,7 +32,7 @@ use crate::state::State;
 /// What OPTIONS says of a POST, as DRF does.
 pub const ACTIONS: &str = include_str!("logs_actions.json");
 
-/// A log.
+/// A log; of what it may also carry, what it does.
 #[derive(Debug, Serialize)]
 pub struct LogView {
     id: LogId,
@@ -39,11 +41,25 @@ pub struct LogView {
     #[serde(serialize_with = "rfc3339")]
     created_at: DateTime<Utc>,
     app: AppId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Attributes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<TraceId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    span_id: Option<SpanId>,
+    /// When it arrived, where that is not `created_at`.
+    #[serde(serialize_with = "rfc3339_or_none", skip_serializing_if = "Option::is_none")]
+    received_at: Option<DateTime<Utc>>,
+    /// Its own time was too far away: `created_at` is the nearest that is taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    timestamp_clamped: bool,
 }
 
 impl From<Log> for LogView {
     fn from(log: Log) -> Self {
-        Self { id: log.id, level: log.level, message: log.message, created_at: log.created_at, app: log.app }
+        let Log { id, app, level, message, created_at, extra } = log;
+        let Extra { attributes, trace_id, span_id, received_at, timestamp_clamped } = extra;
+        Self { id, level, message, created_at, app, attributes, trace_id, span_id, received_at, timestamp_clamped }
     }
 }
 
@@ -79,8 +95,8 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
     // Only what has a key or is queued needs it; of a small body it costs as much as storing it.
     let hashed = answer == Preference::Queued || idempotency::is_keyed(&request);
     let Incoming { hash, content } = Incoming::read(&request, payload, &state, hashed.then(Sha256::new)).await?;
-    let now = state.clock.now();
-    let key = idempotency::key_of(&request, hash, now)?;
+    let arrival = state.arrival();
+    let key = idempotency::key_of(&request, hash, arrival.at)?;
     if let Some(key) = &key {
         match asked_before(&state, key, answer).await? {
             Known::Answered(replayed) => return Ok(replayed),
@@ -91,17 +107,17 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
     match (content, answer) {
         (Content::Whole(body), Preference::Stored) => {
             let draft = Draft::from_fields(&body.parse(&request).await?.fields()?);
-            store_one(&state, draft, key, now).await
+            store_one(&state, draft, key, &arrival).await
         }
         (Content::Whole(body), Preference::Queued) => {
             let draft = Draft::from_fields(&body.parse(&request).await?.fields()?);
-            Batch::of_one(&state, draft, now).await?.queue(&state, key, hash, now).await
+            Batch::of_one(&state, draft, &arrival).await?.queue(&state, key, hash, arrival.at).await
         }
         (Content::Batch(records), Preference::Stored) => {
-            Batch::resolve(&state, records, now).await?.store(&state, key).await
+            Batch::resolve(&state, records, &arrival).await?.store(&state, key).await
         }
         (Content::Batch(records), Preference::Queued) => {
-            Batch::resolve(&state, records, now).await?.queue(&state, key, hash, now).await
+            Batch::resolve(&state, records, &arrival).await?.queue(&state, key, hash, arrival.at).await
         }
     }
 }
@@ -156,29 +172,24 @@ impl Preference {
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 
-async fn store_one(
-    state: &State,
-    draft: Draft,
-    key: Option<Key>,
-    created_at: DateTime<Utc>,
-) -> Result<HttpResponse, ApiError> {
+async fn store_one(state: &State, draft: Draft, key: Option<Key>, arrival: &Arrival) -> Result<HttpResponse, ApiError> {
     let known = state.known_apps(draft.app().as_slice()).await?;
-    let log = new_log(state, draft, &known)?;
-    let (app, level, message) = (log.app, log.level, log.message.clone());
+    let record = new_log(state, draft, &known)?.arrived(arrival);
+    let (app, created_at, level) = (record.app, record.created_at, record.level.as_str().to_owned());
+    let (message, extra) = (record.message.clone(), record.extra.clone());
     let answer = move |stored: &[Stored]| {
-        let (id, created_at) = match stored.first() {
-            Some(Stored::Yes(id)) => (*id, created_at),
+        let (id, created_at, extra) = match stored.first() {
+            Some(Stored::Yes(id)) => (*id, created_at, extra.map(|extra| *extra).unwrap_or_default()),
             // Of a log that is gone meanwhile, what is known of it.
-            Some(Stored::Before(earlier)) => (earlier.id, earlier.created_at),
+            Some(Stored::Before(earlier)) => (earlier.id, earlier.created_at, Extra::default()),
             refused => {
                 let errors = errors_of(app, refused.unwrap_or(&Stored::Refused));
                 return answer_of(StatusCode::BAD_REQUEST, &errors);
             }
         };
-        let level = level.as_str().to_owned();
-        answer_of(StatusCode::CREATED, &LogView { id, level, message, created_at, app })
+        answer_of(StatusCode::CREATED, &LogView::from(Log { id, app, level, message, created_at, extra }))
     };
-    let stored = match store(state, vec![record(log, created_at)], key, &answer).await? {
+    let stored = match store(state, vec![record], key, &answer).await? {
         Outcome::Now(stored) => stored,
         Outcome::Replayed(response) => return Ok(response),
     };
@@ -252,7 +263,7 @@ struct Batch {
 }
 
 impl Batch {
-    async fn resolve(state: &State, records: Vec<Checked>, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+    async fn resolve(state: &State, records: Vec<Checked>, arrival: &Arrival) -> Result<Self, ApiError> {
         let mut wanted: Vec<AppId> = records.iter().flatten().filter_map(Draft::app).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -262,7 +273,7 @@ impl Batch {
             match checked.and_then(|draft| draft.resolve(|app| known.contains(&app))) {
                 Ok(log) => {
                     batch.places.push(index);
-                    batch.good.push(record(log, created_at));
+                    batch.good.push(log.arrived(arrival));
                 }
                 Err(errors) => batch.rejected.push(Rejected { index, errors }),
             }
@@ -271,10 +282,10 @@ impl Batch {
         Ok(batch)
     }
 
-    async fn of_one(state: &State, draft: Draft, created_at: DateTime<Utc>) -> Result<Self, ApiError> {
+    async fn of_one(state: &State, draft: Draft, arrival: &Arrival) -> Result<Self, ApiError> {
         let known = state.known_apps(draft.app().as_slice()).await?;
         let log = new_log(state, draft, &known)?;
-        Ok(Self { good: vec![record(log, created_at)], places: vec![0], rejected: Vec::new() })
+        Ok(Self { good: vec![log.arrived(arrival)], places: vec![0], rejected: Vec::new() })
     }
 
     /// Puts the good records on the queue of the task that stores them, once in effect.
@@ -352,10 +363,6 @@ fn batch_answer(accepted: usize, duplicate: usize, rejected: Vec<Rejected>) -> A
 fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
     // Numbers and text always serialise.
     Answer { status: status.as_u16(), body: serde_json::to_string(view).unwrap_or_default() }
-}
-
-fn record(log: NewLog, created_at: DateTime<Utc>) -> Record {
-    Record { app: log.app, level: log.level, message: log.message, created_at, event_id: log.event_id }
 }
 
 fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {

@@ -22,6 +22,14 @@ fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&time.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
+/// The same where there may be none.
+fn rfc3339_or_none<S: Serializer>(time: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The id in a path, as Django reads it. `model` is the name of its model.
 fn row_id(text: &str, model: &str) -> Result<i64, ApiError> {
     match python::int(text) {

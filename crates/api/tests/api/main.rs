@@ -9,6 +9,7 @@ mod common;
 mod drf;
 mod event_ids;
 mod faults;
+mod fields;
 mod ingest;
 mod metrics;
 mod operating;

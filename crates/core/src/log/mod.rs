@@ -1,10 +1,16 @@
 //! A log: its levels, what one is made from, and which of them a list shows.
 
+mod attributes;
 mod event;
+mod extra;
 mod new;
+mod timestamp;
 
+pub use attributes::Attributes;
 pub use event::EventId;
+pub use extra::{Extra, SpanId, TraceId};
 pub use new::{Draft, NewLog};
+pub use timestamp::Arrival;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -66,6 +72,18 @@ pub struct Record {
     /// By which its sender knows it: of an app's records with the same one, the first is stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_id: Option<EventId>,
+    /// What else it carries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extra: Option<Box<Extra>>,
+}
+
+impl Record {
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        let event_id = self.event_id.as_ref().map_or(0, |id| id.as_str().len());
+        let extra = self.extra.as_ref().map_or(0, |extra| extra.size());
+        self.message.len() + event_id + extra + size_of::<Self>()
+    }
 }
 
 /// A stored log.
@@ -81,6 +99,8 @@ pub struct Log {
     pub message: String,
     /// When it happened, as far as is known.
     pub created_at: DateTime<Utc>,
+    /// What else it carries.
+    pub extra: Extra,
 }
 
 /// Which logs are wanted; an empty list means any.

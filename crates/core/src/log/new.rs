@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{EventId, Level};
+use chrono::{DateTime, Utc};
+
+use super::{Arrival, Attributes, EventId, Extra, Level, Record, SpanId, TraceId, timestamp};
 use crate::app::AppId;
 use crate::field::{self, FieldErrors, Fields, Key};
 
@@ -17,6 +19,31 @@ pub struct NewLog {
     pub message: String,
     /// By which its sender knows it.
     pub event_id: Option<EventId>,
+    /// When it happened, where its sender says so.
+    pub timestamp: Option<DateTime<Utc>>,
+    /// What its sender knows of it beside the message.
+    pub attributes: Option<Attributes>,
+    /// The trace that it belongs to.
+    pub trace_id: Option<TraceId>,
+    /// The span that it belongs to.
+    pub span_id: Option<SpanId>,
+}
+
+impl NewLog {
+    /// What is stored of it: under its own time where it has one, else under that of its arrival.
+    pub fn arrived(self, arrival: &Arrival) -> Record {
+        let Self { app, level, message, event_id, timestamp, attributes, trace_id, span_id } = self;
+        let placed = arrival.place(timestamp);
+        let extra = Extra {
+            attributes,
+            trace_id,
+            span_id,
+            received_at: (placed.created_at != arrival.at).then_some(arrival.at),
+            timestamp_clamped: placed.clamped,
+        };
+        let extra = (extra != Extra::default()).then(|| Box::new(extra));
+        Record { app, level, message, created_at: placed.created_at, event_id, extra }
+    }
 }
 
 /// A log whose fields were looked at, but of whose app nobody has asked whether it exists.
@@ -26,17 +53,27 @@ pub struct Draft {
     level: Result<Level, Vec<String>>,
     message: Result<String, Vec<String>>,
     event_id: Result<Option<EventId>, Vec<String>>,
+    timestamp: Result<Option<DateTime<Utc>>, Vec<String>>,
+    attributes: Result<Option<Attributes>, Vec<String>>,
+    trace_id: Result<Option<TraceId>, Vec<String>>,
+    span_id: Result<Option<SpanId>, Vec<String>>,
 }
 
 impl Draft {
-    /// Looks at `app`, `level`, `message` and `event_id`; other fields are left alone.
+    /// Looks at `app`, `level`, `message` and what a record may also carry; other fields are left alone.
     pub fn from_fields(fields: &Fields<'_>) -> Self {
         let event_id = field::optional_text(fields.get("event_id"), EventId::MAX_CHARS);
+        let trace_id = field::optional_text(fields.get("trace_id"), TraceId::MAX_CHARS);
+        let span_id = field::optional_text(fields.get("span_id"), SpanId::MAX_CHARS);
         Self {
             app: field::key(fields.get("app")),
             level: field::choice(fields.get("level"), Level::from_name),
             message: field::text(fields.get("message"), usize::MAX).map(Cow::into_owned),
             event_id: event_id.map(|id| id.map(|text| EventId::new(&text))),
+            timestamp: timestamp::from_field(fields.get("timestamp")),
+            attributes: Attributes::from_field(fields.get("attributes")),
+            trace_id: trace_id.map(|id| id.map(|text| TraceId::new(&text))),
+            span_id: span_id.map(|id| id.map(|text| SpanId::new(&text))),
         }
     }
 
@@ -55,9 +92,15 @@ impl Draft {
         let level = errors.take("level", self.level);
         let message = errors.take("message", self.message);
         let app = errors.take("app", app);
-        let event_id = errors.take("event_id", self.event_id);
-        match (app, level, message, event_id) {
-            (Some(app), Some(level), Some(message), Some(event_id)) => Ok(NewLog { app, level, message, event_id }),
+        let event_id = errors.take("event_id", self.event_id).flatten();
+        let timestamp = errors.take("timestamp", self.timestamp).flatten();
+        let attributes = errors.take("attributes", self.attributes).flatten();
+        let trace_id = errors.take("trace_id", self.trace_id).flatten();
+        let span_id = errors.take("span_id", self.span_id).flatten();
+        match (app, level, message) {
+            (Some(app), Some(level), Some(message)) => {
+                errors.into_result(NewLog { app, level, message, event_id, timestamp, attributes, trace_id, span_id })
+            }
             _ => Err(errors),
         }
     }
@@ -77,7 +120,16 @@ mod tests {
     fn a_right_record_is_trimmed() {
         assert_eq!(
             check(r#"{"app":"1","level":"WARN","message":" two  words\n","extra":[1]}"#),
-            Ok(NewLog { app: AppId(1), level: Level::Warn, message: "two  words".to_owned(), event_id: None })
+            Ok(NewLog {
+                app: AppId(1),
+                level: Level::Warn,
+                message: "two  words".to_owned(),
+                event_id: None,
+                timestamp: None,
+                attributes: None,
+                trace_id: None,
+                span_id: None,
+            })
         );
     }
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use logmon_core::app::AppId;
-use logmon_core::log::{Level, Log, LogFilter, LogId};
+use logmon_core::log::{Attributes, Extra, Level, Log, LogFilter, LogId, SpanId, TraceId};
 use logmon_core::page::Page;
 
 use super::schema::core_log;
@@ -17,12 +17,24 @@ struct LogRow {
     message: String,
     created_at: NaiveDateTime,
     app_id: i64,
+    attributes: Option<String>,
+    trace_id: Option<String>,
+    span_id: Option<String>,
+    received_at: Option<NaiveDateTime>,
+    timestamp_clamped: bool,
 }
 
 impl From<LogRow> for Log {
     fn from(row: LogRow) -> Self {
         let (id, app) = (LogId(row.id), AppId(row.app_id));
-        Self { id, app, level: row.level, message: row.message, created_at: utc(row.created_at) }
+        let extra = Extra {
+            attributes: row.attributes.and_then(Attributes::from_stored),
+            trace_id: row.trace_id.map(|id| TraceId::new(&id)),
+            span_id: row.span_id.map(|id| SpanId::new(&id)),
+            received_at: row.received_at.map(utc),
+            timestamp_clamped: row.timestamp_clamped,
+        };
+        Self { id, app, level: row.level, message: row.message, created_at: utc(row.created_at), extra }
     }
 }
 

@@ -19,7 +19,8 @@ const DAYS_BACK: u64 = 31;
 const SMALL: i64 = 10_000;
 /// How many rows are moved at a time.
 const CHUNK: i64 = 1_000;
-const COLUMNS: &str = "id, level, message, created_at, app_id";
+const COLUMNS: &str =
+    "id, level, message, created_at, app_id, attributes, trace_id, span_id, received_at, timestamp_clamped";
 
 /// A partition of `core_log` that holds one day, and the oldest one everything before it.
 #[derive(Debug, Clone, PartialEq, Eq)]

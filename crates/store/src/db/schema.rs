@@ -43,6 +43,13 @@ diesel::table! {
         message -> Longtext,
         created_at -> Datetime,
         app_id -> Bigint,
+        attributes -> Nullable<Longtext>,
+        #[max_length = 64]
+        trace_id -> Nullable<Varchar>,
+        #[max_length = 64]
+        span_id -> Nullable<Varchar>,
+        received_at -> Nullable<Datetime>,
+        timestamp_clamped -> Bool,
     }
 }
 

@@ -33,8 +33,7 @@ pub(super) struct Job {
 
 impl Job {
     fn bytes(&self) -> usize {
-        let text = |record: &Record| record.message.len() + record.event_id.as_ref().map_or(0, |id| id.as_str().len());
-        self.records.iter().map(|record| text(record) + size_of::<Record>()).sum()
+        self.records.iter().map(Record::size).sum()
     }
 }
 

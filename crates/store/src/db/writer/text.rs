@@ -2,7 +2,7 @@
 //!
 //! Multi-row text stores more than twice as many rows a second as the query builder's prepared batches do, so this file
 //! writes SQL by itself, and is the only one that does. A value becomes text in three ways only: a number by its
-//! digits, a key or event id by the digits of its bytes, a message by [`push_text`], which leaves no byte that could end a
+//! digits, a key or event id by the digits of its bytes, any other text by [`push_text`], which leaves no byte that could end a
 //! literal. Everything else is a constant.
 
 use std::collections::BTreeMap;
@@ -10,14 +10,14 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Timelike as _, Utc};
 use logmon_core::app::AppId;
-use logmon_core::log::{EventId, Level, Record};
+use logmon_core::log::{Attributes, EventId, Extra, Level, Record, SpanId, TraceId};
 
 use super::{Answer, Key};
 use crate::db::log_counts::minute;
 
 /// The transaction that stores `records` with their event ids, and adds to their counts. Their ids will be `step` apart.
 pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
-    let size: usize = records.clone().map(|record| record.message.len() + ROW_SIZE).sum();
+    let size: usize = records.clone().map(Record::size).sum();
     let mut sql = String::with_capacity(size + 1_024);
     sql.push_str("BEGIN;");
     push_statements(&mut sql, records, step);
@@ -26,7 +26,7 @@ pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone,
 }
 
 /// The same for a request with a key, up to where its answer is known.
-pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record>) -> String {
+pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record> + Clone) -> String {
     let mut sql = begin_key(key);
     sql.push(';');
     push_statements(&mut sql, records, 1);
@@ -34,7 +34,7 @@ pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Re
 }
 
 /// The same within a transaction that was begun.
-pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record>, step: i64) -> String {
+pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
     let mut sql = String::new();
     push_statements(&mut sql, records, step);
     sql
@@ -72,8 +72,14 @@ pub(super) fn one(record: &Record) -> String {
 /// Takes back the record that [`one`] stored.
 pub(super) const WITHOUT_ONE: &str = "ROLLBACK TO SAVEPOINT logmon_one";
 
-fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Record>, step: i64) {
-    sql.push_str("INSERT INTO core_log (app_id,level,message,created_at) VALUES ");
+fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Record> + Clone, step: i64) {
+    let columns = Columns::of(records.clone());
+    sql.push_str(match columns {
+        Columns::Original => "INSERT INTO core_log (app_id,level,message,created_at) VALUES ",
+        Columns::All => {
+            "INSERT INTO core_log (app_id,level,message,created_at,attributes,trace_id,span_id,received_at,timestamp_clamped) VALUES "
+        }
+    });
     let mut counts: BTreeMap<(AppId, Level, DateTime<Utc>), u64> = BTreeMap::new();
     let mut events: Vec<(AppId, &EventId, i64, DateTime<Utc>)> = Vec::new();
     let mut time = Time::default();
@@ -81,7 +87,7 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
         if number > 0 {
             sql.push(',');
         }
-        push_row(sql, record, &mut time);
+        push_row(sql, record, columns, &mut time);
         if let Some(event_id) = &record.event_id {
             events.push((record.app, event_id, number * step, record.created_at));
         }
@@ -143,10 +149,20 @@ pub(super) fn known_events(records: &[&Record]) -> String {
     sql
 }
 
-/// About how many bytes a row takes beside its message.
-const ROW_SIZE: usize = 64;
+/// Which columns a statement names: a group in which no record carries more than the original's pays for no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    Original,
+    All,
+}
 
-fn push_row(sql: &mut String, record: &Record, time: &mut Time) {
+impl Columns {
+    fn of<'a>(mut records: impl Iterator<Item = &'a Record>) -> Self {
+        if records.any(|record| record.extra.is_some()) { Self::All } else { Self::Original }
+    }
+}
+
+fn push_row(sql: &mut String, record: &Record, columns: Columns, time: &mut Time) {
     sql.push('(');
     sql.push_str(itoa::Buffer::new().format(record.app.0));
     sql.push_str(",'");
@@ -155,7 +171,37 @@ fn push_row(sql: &mut String, record: &Record, time: &mut Time) {
     push_text(sql, &record.message);
     sql.push_str("','");
     time.push(sql, record.created_at);
-    sql.push_str("')");
+    sql.push('\'');
+    if columns == Columns::All {
+        match &record.extra {
+            None => sql.push_str(",NULL,NULL,NULL,NULL,0"),
+            Some(extra) => push_extra(sql, extra),
+        }
+    }
+    sql.push(')');
+}
+
+fn push_extra(sql: &mut String, extra: &Extra) {
+    let texts = [
+        extra.attributes.as_ref().map(Attributes::as_str),
+        extra.trace_id.as_ref().map(TraceId::as_str),
+        extra.span_id.as_ref().map(SpanId::as_str),
+    ];
+    for text in texts {
+        match text {
+            None => sql.push_str(",NULL"),
+            Some(text) => {
+                sql.push_str(",'");
+                push_text(sql, text);
+                sql.push('\'');
+            }
+        }
+    }
+    match extra.received_at {
+        None => sql.push_str(",NULL"),
+        Some(time) => push(sql, format_args!(",'{}'", in_sql(time))),
+    }
+    sql.push_str(if extra.timestamp_clamped { ",1" } else { ",0" });
 }
 
 /// Writes times, of which those of a group mostly lie in the same minute: the minute is written out once.
@@ -249,6 +295,7 @@ mod tests {
             message: "m".to_owned(),
             created_at: DateTime::from_timestamp(1_795_348_140 + second, 0).unwrap(),
             event_id: None,
+            extra: None,
         };
         let sql = transaction([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
         assert_eq!(sql.matches("INSERT INTO").count(), 2);

@@ -4,12 +4,14 @@ mod attributes;
 mod event;
 mod extra;
 mod new;
+mod seen;
 mod timestamp;
 
 pub use attributes::Attributes;
 pub use event::EventId;
 pub use extra::{Extra, SpanId, TraceId};
 pub use new::{Draft, NewLog};
+pub use seen::{NotSeen, Seen};
 pub use timestamp::Arrival;
 
 use chrono::{DateTime, Utc};

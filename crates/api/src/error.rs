@@ -64,6 +64,11 @@ impl ApiError {
         Self { code: ErrorCode::MethodNotAllowed, body: Body::Method { detail, allow } }
     }
 
+    /// Too many of these run already.
+    pub fn too_many(detail: impl Into<String>) -> Self {
+        Self { code: ErrorCode::TooMany, body: Body::Detail(detail.into()) }
+    }
+
     /// The database or Redis is away.
     pub fn unavailable(cause: impl Into<String>) -> Self {
         let detail = "Service temporarily unavailable, try again later.";
@@ -91,7 +96,7 @@ impl ApiError {
     /// The answer, with the request's id where the cause is hidden.
     pub fn response(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
-        if self.code == ErrorCode::Unavailable {
+        if matches!(self.code, ErrorCode::Unavailable | ErrorCode::TooMany) {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
         }
         match &self.body {

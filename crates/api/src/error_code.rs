@@ -27,6 +27,8 @@ pub enum ErrorCode {
     NothingUsable,
     /// The Idempotency-Key was used for another body.
     KeyReused,
+    /// Too many of these run already: the same request may succeed in a moment.
+    TooMany,
     /// A defect of ours.
     Internal,
     /// The database or Redis is away: the same request may succeed in a moment.
@@ -46,6 +48,7 @@ impl ErrorCode {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NothingUsable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -15,6 +15,7 @@ pub mod middleware;
 pub mod query;
 pub mod routes;
 pub mod state;
+pub mod tail;
 
 use std::process::ExitCode;
 

@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::health::Report;
+use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
 const ROUTES: [&str; 11] =
@@ -69,7 +70,7 @@ struct Queue {
 
 impl Metrics {
     /// Figures that begin at none.
-    pub fn new(writer: &writer::Figures) -> Self {
+    pub fn new(writer: &writer::Figures, tails: &Tails) -> Self {
         let (requests, durations) = (Family::<Request, Counter>::default(), Family::<Route, Timing>::default());
         let logs = Family::<Log, Counter>::default();
         let mut registry = metrics::registry();
@@ -77,6 +78,7 @@ impl Metrics {
         registry.register("http_request_seconds", "How long a request took to be answered", durations.clone());
         let help = "Logs: accepted and duplicate ones are in the database, queued ones on Redis, rejected ones nowhere";
         registry.register("ingest_logs", help, logs.clone());
+        tails.register(&mut registry);
         writer.register(&mut registry);
         let pairs = || ROUTES.into_iter().flat_map(|route| METHODS.map(|method| Route { route, method }));
         let request = |Route { route, method }| STATUSES.map(|status| Request { route, method, status });

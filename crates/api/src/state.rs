@@ -19,6 +19,7 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::error::ApiError;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::tail::Tails;
 
 /// How long a request waits for the database or Redis, the wait for a turn included.
 ///
@@ -51,6 +52,8 @@ pub struct State {
     pub metrics: Metrics,
     /// The apps whose errors come in.
     pub watch: Watch,
+    /// Who reads what is stored as it comes.
+    pub tails: Tails,
 }
 
 /// How many calls to Redis run at once.
@@ -67,11 +70,13 @@ impl State {
         retention: Duration,
     ) -> Self {
         let (bytes, age) = (settings.ingest_queue_bytes.get(), settings.ingest_queue_age);
+        let tails = Tails::default();
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
             apps: Apps::default(),
-            metrics: Metrics::new(stores.writer.figures()),
+            metrics: Metrics::new(stores.writer.figures(), &tails),
+            tails,
             writer: stores.writer,
             health: Health::default(),
             watch: Watch::start(rule, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),

@@ -22,6 +22,7 @@ use logmon_store::db::writer::Writer;
 use crate::middleware::identify;
 use crate::routes;
 use crate::state::{BROKER_CONNECTIONS, State, Stores};
+use crate::tail::Tails;
 
 /// How long requests may go on after SIGTERM.
 const GRACE_SECONDS: u64 = 20;
@@ -75,7 +76,7 @@ impl Serve {
         let stop = Stop::on_signals()?;
         let listen = self.http.listen;
         actix_web::rt::System::new().block_on(async move {
-            let health = state.health.clone();
+            let (health, tails) = (state.health.clone(), state.tails.clone());
             let state = Data::new(state);
             let server = HttpServer::new(move || {
                 App::new().app_data(state.clone()).wrap(from_fn(identify)).configure(routes::configure)
@@ -91,7 +92,7 @@ impl Serve {
             }
             health.watch(own_database, own_broker);
             let server = server.run();
-            stop_on(stop, server.handle());
+            stop_on(stop, server.handle(), tails);
             server.await?;
             log::info!("stopped");
             Ok(())
@@ -102,12 +103,14 @@ impl Serve {
 /// Stops the server when it is told to: after the first signal the requests under way are answered, after the second
 /// they are cut off. The server's own handling takes SIGINT for the second at once.
 #[expect(clippy::exit, reason = "the second signal says so")]
-fn stop_on(stop: Stop, server: ServerHandle) {
+fn stop_on(stop: Stop, server: ServerHandle, tails: Tails) {
     std::thread::spawn(move || {
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, FOREVER);
         }
         log::info!("stopping: no new requests");
+        // They would go on for as long as their clients like.
+        tails.close();
         // It stops from then on; its end is waited for by `run`.
         drop(server.stop(true));
         while stop.wait(Urgency::Now, FOREVER) < Urgency::Now {}

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
@@ -28,6 +28,7 @@ use crate::error_code::ErrorCode;
 use crate::idempotency;
 use crate::query::{Listing, Query};
 use crate::state::State;
+use crate::tail;
 
 /// What OPTIONS says of a POST, as DRF does.
 pub const ACTIONS: &str = include_str!("logs_actions.json");
@@ -377,14 +378,38 @@ fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {
 /// The newest logs of any mix of `app` and `level`, each of which may repeat.
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
-    let mut errors = FieldErrors::default();
-    let apps = errors.take("app", query.apps()).unwrap_or_default();
-    let levels = errors.take("level", levels(&query)).unwrap_or_default();
-    let filter = errors.into_result(LogFilter { apps, levels })?;
+    let filter = filter(&query)?;
     let page = query.page()?;
     let rows = state.database(move |conn| logs::list(conn, &filter, Listing::<LogView>::one_more(page))).await?;
     let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
     Ok(Listing::new(rows, page, place, LogView::from))
+}
+
+/// The logs that a filter lets through as they are stored: Server-Sent Events that go on until the client leaves.
+///
+/// With `Last-Event-ID` it goes on where another tail, of this process or another, broke off.
+pub async fn tail(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+    const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+    let filter = filter(&Query::parse(request.query_string()))?;
+    let after = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()).map(|value| {
+        let seen = value.to_str().ok().and_then(|text| text.parse().ok());
+        seen.ok_or_else(|| FieldErrors::one("Last-Event-ID", "Not the id of an event of this tail.".to_owned()))
+    });
+    let events = tail::stream(&state.tails, &state, filter, after.transpose()?).await?;
+    let mut response = HttpResponse::Ok();
+    response.insert_header((CONTENT_TYPE, "text/event-stream"));
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
+    response.insert_header((NO_BUFFERING, "no"));
+    Ok(response.streaming(events))
+}
+
+fn filter(query: &Query) -> Result<LogFilter, FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let apps = errors.take("app", query.apps()).unwrap_or_default();
+    let levels = errors.take("level", levels(query)).unwrap_or_default();
+    errors.into_result(LogFilter { apps, levels })
 }
 
 fn levels(query: &Query) -> Result<Vec<Level>, Vec<String>> {

@@ -12,10 +12,16 @@ use endpoint::Endpoint;
 
 /// Adds every URL to an application.
 pub fn configure(config: &mut ServiceConfig) {
+    // Not all of these answer in JSON, so nobody has to accept it.
+    for endpoint in [
+        Endpoint::new("/healthz", "Health", "").get(health::alive),
+        Endpoint::new("/readyz", "Readiness", "").get(health::ready),
+        Endpoint::new("/metrics", "Metrics", "").get(health::metrics),
+        Endpoint::new("/api/logs/tail", "Log Tail", "").get(logs::tail),
+    ] {
+        endpoint.register(config);
+    }
     config
-        .configure(|config| Endpoint::new("/healthz", "Health", "").get(health::alive).register(config))
-        .configure(|config| Endpoint::new("/readyz", "Readiness", "").get(health::ready).register(config))
-        .configure(|config| Endpoint::new("/metrics", "Metrics", "").get(health::metrics).register(config))
         .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(api))
         .default_service(web::to(not_found));
 }

@@ -18,3 +18,4 @@ mod queued_keys;
 mod revoke;
 mod schedules;
 mod story;
+mod tail;

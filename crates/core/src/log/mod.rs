@@ -113,3 +113,11 @@ pub struct LogFilter {
     /// Only of these levels.
     pub levels: Vec<Level>,
 }
+
+impl LogFilter {
+    /// Whether it lets a log through.
+    pub fn matches(&self, log: &Log) -> bool {
+        (self.apps.is_empty() || self.apps.contains(&log.app))
+            && (self.levels.is_empty() || self.levels.iter().any(|level| level.as_str() == log.level))
+    }
+}

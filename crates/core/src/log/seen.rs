@@ -85,7 +85,7 @@ impl Seen {
 impl Display for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let left_out = self.runs.len().saturating_sub(Self::RUNS_MAX);
-        let settled = self.runs.values().take(left_out).last().copied().unwrap_or(self.settled);
+        let settled = self.runs.values().take(left_out).next_back().copied().unwrap_or(self.settled);
         write!(f, "{settled}")?;
         for (first, last) in self.runs.iter().skip(left_out) {
             write!(f, ".{}", first - settled)?;

@@ -11,7 +11,7 @@ use super::{Connection, DbError, apps, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_log)]
-struct LogRow {
+pub(super) struct LogRow {
     id: i64,
     level: String,
     message: String,

@@ -9,6 +9,7 @@ pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_events;
 pub mod log_summaries;
+pub mod log_tail;
 pub mod logs;
 pub mod migrations;
 pub mod partitions;

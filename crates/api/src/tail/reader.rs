@@ -1,0 +1,93 @@
+//! One reader: what it missed since it last read, then what is new.
+
+use std::convert::Infallible;
+
+use actix_web::web::Bytes;
+use futures_util::stream::{self, Stream, StreamExt as _};
+use logmon_core::log::{LogFilter, Seen};
+use logmon_store::db::log_tail;
+use tokio::sync::mpsc::Receiver;
+
+use super::event::Event;
+use super::{Tails, follower};
+use crate::error::ApiError;
+use crate::state::State;
+
+/// How many logs are looked at for a reader that comes back, whether or not they match.
+const MISSED_MAX: u32 = 50_000;
+/// How long a client waits before it comes back.
+const RETRY_MS: u32 = 1_000;
+
+/// The events of a tail: logs that match `filter`, in about the order of their commits.
+///
+/// With `after`, the id of an event that the reader had, it begins with what came since, nothing left out and nothing
+/// repeated.
+///
+/// # Errors
+/// When the database is away, or too many read already.
+pub async fn stream(
+    tails: &Tails,
+    state: &State,
+    filter: LogFilter,
+    after: Option<Seen>,
+) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + 'static, ApiError> {
+    let joined = tails.join(state, filter.clone()).await?;
+    let missed = match after {
+        Some(after) => Missed::since(after, joined.seen.clone()),
+        None => Missed::nothing(joined.seen.clone()),
+    };
+    let begin = [Event::retry(RETRY_MS).into_bytes(), Event::heartbeat(&missed.had).into_bytes()];
+    let state = state.clone();
+    let missed = stream::unfold(Some(missed), move |missed| {
+        let (state, filter) = (state.clone(), filter.clone());
+        async move { missed?.next(&state, &filter).await }
+    });
+    let events = stream::iter(begin).chain(missed).chain(live(joined.events));
+    Ok(events.map(Ok))
+}
+
+fn live(events: Receiver<Bytes>) -> impl Stream<Item = Bytes> {
+    stream::unfold(events, |mut events| async move { Some((events.recv().await?, events)) })
+}
+
+/// What came between two moments: what is in `now` and was not in `had`.
+struct Missed {
+    had: Seen,
+    now: Seen,
+    /// How many more logs are looked at.
+    left: u32,
+}
+
+impl Missed {
+    fn since(had: Seen, now: Seen) -> Self {
+        Self { had, now, left: MISSED_MAX }
+    }
+
+    fn nothing(now: Seen) -> Self {
+        Self { had: now.clone(), now, left: 0 }
+    }
+
+    /// The next events, and what is missed behind them.
+    async fn next(mut self, state: &State, filter: &LogFilter) -> Option<(Bytes, Option<Self>)> {
+        if self.had == self.now {
+            return None;
+        }
+        if self.left == 0 {
+            return Some((Event::gap(&self.now).into_bytes(), None));
+        }
+        let had = self.had.clone();
+        // The reader comes back with what it has where the database is away.
+        let logs = state.database(move |conn| log_tail::unseen(conn, &had, follower::LOGS)).await.ok()?;
+        let all = logs.len() < usize::try_from(follower::LOGS).unwrap_or(usize::MAX);
+        self.left = self.left.saturating_sub(follower::LOGS);
+        let mut events = Vec::new();
+        for log in logs {
+            // What is not in `now` comes by itself.
+            if self.now.contains(log.id) && self.had.insert(log.id) && filter.matches(&log) {
+                events.extend_from_slice(&Event::log(&log, &self.had).into_bytes());
+            }
+        }
+        let rest = if all { None } else { Some(self) };
+        Some((events.into(), rest))
+    }
+}

@@ -47,8 +47,10 @@ impl Tail {
 
     /// The next event of a name; others before it are passed over.
     fn next(&self, name: &str) -> Event {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let event = self.events.recv_timeout(PATIENCE).unwrap_or_else(|e| panic!("waiting for {name}: {e}"));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let event = self.events.recv_timeout(left).unwrap_or_else(|e| panic!("waiting for {name}: {e}"));
             if event.name == name {
                 return event;
             }

@@ -1,19 +1,16 @@
-//! `/api/logs/`: taking logs in and listing them.
+//! POST to `/api/logs/`: taking logs in.
 
 use std::collections::{BTreeMap, HashSet};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse, Responder};
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::celery::TaskId;
 use logmon_core::field::FieldErrors;
-use logmon_core::log::{
-    Arrival, Attributes, Draft, Extra, Level, Log, LogFilter, LogId, NewLog, Record, SpanId, TraceId,
-};
-use logmon_core::page::Cursor;
+use logmon_core::log::{Arrival, Draft, Extra, Level, Log, NewLog, Record};
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
 use logmon_store::broker::{Admission, BatchKey, BrokerError};
 use logmon_store::db::logs;
@@ -21,48 +18,12 @@ use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{rfc3339, rfc3339_or_none};
+use super::LogView;
 use crate::body::{Checked, Content, Incoming};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 use crate::idempotency;
-use crate::query::{Listing, Query};
 use crate::state::State;
-use crate::tail;
-
-/// What OPTIONS says of a POST, as DRF does.
-pub const ACTIONS: &str = include_str!("logs_actions.json");
-
-/// A log; of what it may also carry, what it does.
-#[derive(Debug, Serialize)]
-pub struct LogView {
-    id: LogId,
-    level: String,
-    message: String,
-    #[serde(serialize_with = "rfc3339")]
-    created_at: DateTime<Utc>,
-    app: AppId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<Attributes>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    trace_id: Option<TraceId>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    span_id: Option<SpanId>,
-    /// When it arrived, where that is not `created_at`.
-    #[serde(serialize_with = "rfc3339_or_none", skip_serializing_if = "Option::is_none")]
-    received_at: Option<DateTime<Utc>>,
-    /// Its own time was too far away: `created_at` is the nearest that is taken.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    timestamp_clamped: bool,
-}
-
-impl From<Log> for LogView {
-    fn from(log: Log) -> Self {
-        let Log { id, app, level, message, created_at, extra } = log;
-        let Extra { attributes, trace_id, span_id, received_at, timestamp_clamped } = extra;
-        Self { id, level, message, created_at, app, attributes, trace_id, span_id, received_at, timestamp_clamped }
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Serialize)]
@@ -373,51 +334,4 @@ fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {
             FieldErrors::non_field("The database does not take this record.")
         }
     }
-}
-
-/// The newest logs of any mix of `app` and `level`, each of which may repeat.
-pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
-    let query = Query::parse(request.query_string());
-    let filter = filter(&query)?;
-    let page = query.page()?;
-    let rows = state.database(move |conn| logs::list(conn, &filter, Listing::<LogView>::one_more(page))).await?;
-    let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
-    Ok(Listing::new(rows, page, place, LogView::from))
-}
-
-/// The logs that a filter lets through as they are stored: Server-Sent Events that go on until the client leaves.
-///
-/// With `Last-Event-ID` it goes on where another tail, of this process or another, broke off.
-pub async fn tail(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
-    const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
-    let filter = filter(&Query::parse(request.query_string()))?;
-    let after = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()).map(|value| {
-        let seen = value.to_str().ok().and_then(|text| text.parse().ok());
-        seen.ok_or_else(|| FieldErrors::one("Last-Event-ID", "Not the id of an event of this tail.".to_owned()))
-    });
-    let events = tail::stream(&state.tails, &state, filter, after.transpose()?).await?;
-    let mut response = HttpResponse::Ok();
-    response.insert_header((CONTENT_TYPE, "text/event-stream"));
-    response.insert_header((CACHE_CONTROL, "no-store"));
-    response.insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"));
-    response.insert_header((NO_BUFFERING, "no"));
-    Ok(response.streaming(events))
-}
-
-fn filter(query: &Query) -> Result<LogFilter, FieldErrors> {
-    let mut errors = FieldErrors::default();
-    let apps = errors.take("app", query.apps()).unwrap_or_default();
-    let levels = errors.take("level", levels(query)).unwrap_or_default();
-    errors.into_result(LogFilter { apps, levels })
-}
-
-fn levels(query: &Query) -> Result<Vec<Level>, Vec<String>> {
-    let level = |text: &str| {
-        Level::from_filter(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice: INFO, WARN or ERROR.")])
-    };
-    let mut levels = query.all("level").map(level).collect::<Result<Vec<_>, _>>()?;
-    levels.sort_unstable();
-    levels.dedup();
-    Ok(levels)
 }

@@ -3,17 +3,18 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use logmon_core::config::{DatabaseSettings, LogSettings};
-use logmon_store::db::{Database, verify};
+use logmon_store::db::Database;
+use logmon_store::db::verify::{self, Span};
 
 use super::wait_for_database;
 
 /// What to compare, and whether to mend it.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// Count anew each minute that differs
+    /// Count anew what differs
     #[arg(long)]
     repair: bool,
     /// Only from this moment on, as 2026-11-23T00:00:00Z; it should lie on a minute
@@ -29,7 +30,7 @@ pub struct Verify {
 }
 
 impl Verify {
-    /// Names each minute that differs; the exit status is 1 when there is one that was not mended.
+    /// Names each minute and hour that differs; the exit status is 1 when there is one that was not mended.
     ///
     /// # Errors
     /// When the database cannot be reached.
@@ -41,18 +42,21 @@ impl Verify {
         let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
         verify::differences(&mut conn, &range, |conn, difference| {
             found += 1;
-            let minute = difference.minute.to_rfc3339_opts(SecondsFormat::Secs, true);
+            let start = difference.start.to_rfc3339_opts(SecondsFormat::Secs, true);
             let (app, level) = (difference.app.0, difference.level.as_str());
-            let (rows, counted) = (difference.rows, difference.counted);
+            let (expected, counted) = (difference.expected, difference.counted);
+            let numbers = match difference.span {
+                Span::Minute => format!("{expected} logs, {counted} counted"),
+                Span::Hour => format!("{expected} counted by minutes, {counted} by the hour"),
+            };
             // A closed output is no reason to stop half way.
-            writeln!(out, "{minute} app {app} {level}: {rows} logs, {counted} counted").unwrap_or_default();
-            let minute = difference.minute;
-            if self.repair { verify::recount(conn, &(minute..minute + TimeDelta::minutes(1))) } else { Ok(()) }
+            writeln!(out, "{start} app {app} {level}: {numbers}").unwrap_or_default();
+            if self.repair { verify::recount(conn, &difference.range()) } else { Ok(()) }
         })?;
         match (found, self.repair) {
             (0, _) => writeln!(out, "every log is counted exactly")?,
-            (_, true) => writeln!(out, "{found} minutes differed and were counted anew")?,
-            (_, false) => writeln!(out, "{found} minutes differ: --repair counts them anew")?,
+            (_, true) => writeln!(out, "{found} counts differed and were made anew")?,
+            (_, false) => writeln!(out, "{found} counts differ: --repair makes them anew")?,
         }
         Ok(if found == 0 || self.repair { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

@@ -1,6 +1,7 @@
 //! A log: its levels, what one is made from, and which of them a list shows.
 
 mod attributes;
+mod buckets;
 mod event;
 mod extra;
 mod new;
@@ -8,6 +9,7 @@ mod seen;
 mod timestamp;
 
 pub use attributes::Attributes;
+pub use buckets::Buckets;
 pub use event::EventId;
 pub use extra::{Extra, SpanId, TraceId};
 pub use new::{Draft, NewLog};

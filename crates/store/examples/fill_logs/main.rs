@@ -112,11 +112,17 @@ impl Plan {
 }
 
 /// Stores the logs of a day and their counts.
-fn fill(conn: &mut Conn, plan: &Plan, day: usize) {
-    let (logs, counts) = rows(plan, day);
+fn fill(conn: &mut Conn, plan: &Plan, number: usize) {
+    let (logs, counts) = rows(plan, number);
     conn.query_drop("BEGIN").unwrap();
     load(conn, logs, "core_log (id, app_id, level, message, created_at)");
     load(conn, counts, "core_logcount (app_id, level, minute, count)");
+    // Days begin on an hour.
+    let hours = "INSERT INTO core_loghourcount (hour, app_id, level, count)
+                 SELECT CAST(DATE_FORMAT(minute, '%Y-%m-%d %H:00:00') AS DATETIME) AS h, app_id, level, SUM(count)
+                 FROM core_logcount WHERE minute >= ? AND minute < ? GROUP BY h, app_id, level";
+    let day = |day| plan.start_of(day).format("%F %T").to_string();
+    conn.exec_drop(hours, (day(number), day(number + 1))).unwrap();
     conn.query_drop("COMMIT").unwrap();
 }
 

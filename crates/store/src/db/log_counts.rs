@@ -1,19 +1,20 @@
-//! `core_logcount`: how many logs of a level an app has in each minute.
+//! `core_logcount` and `core_loghourcount`: how many logs of a level an app has in each minute, and in each hour.
 //!
 //! The writer adds to them in the transaction that stores the logs, so for every app, level and minute the count is the
 //! number of rows. Only rows that others wrote are missing, until they are recounted.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bigint;
 use logmon_core::app::AppId;
-use logmon_core::log::Level;
+use logmon_core::log::{Buckets, Level};
 
-use super::schema::{core_log, core_logcount};
-use super::{Connection, DbError};
+use super::schema::{core_log, core_logcount, core_loghourcount};
+use super::{Connection, DbError, apps, utc};
 
 /// An app's logs since a moment, at most: with all logs of the minute that the moment lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +79,71 @@ pub fn of_app(conn: &mut Connection, app: AppId, range: &Range<DateTime<Utc>>) -
     Ok(rows.into_iter().filter_map(|(level, count)| Some((Level::from_filter(&level)?, unsigned(count)))).collect())
 }
 
+/// How many logs of each level there are in each of `buckets`, by its place: of `apps`, or of all where that is empty. Those
+/// with none are left out.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn in_buckets(
+    conn: &mut Connection,
+    buckets: &Buckets,
+    apps: &[AppId],
+    levels: &[Level],
+) -> Result<Vec<(usize, Level, u64)>, DbError> {
+    let apps = if apps.is_empty() { apps::ids(conn)? } else { apps.to_vec() };
+    let levels: Vec<&str> =
+        if levels.is_empty() { &Level::ALL } else { levels }.iter().map(|level| level.as_str()).collect();
+    let apps: Vec<i64> = apps.into_iter().map(|app| app.0).collect();
+    let range = buckets.range();
+    let (start, end) = (range.start.naive_utc(), range.end.naive_utc());
+    let sum = || sql::<Bigint>("CAST(SUM(count) AS SIGNED)");
+    let rows: Vec<(NaiveDateTime, String, i64)> = if buckets.width() >= TimeDelta::hours(1) {
+        core_loghourcount::table
+            .group_by((core_loghourcount::hour, core_loghourcount::level))
+            .select((core_loghourcount::hour, core_loghourcount::level, sum()))
+            .filter(core_loghourcount::hour.ge(start))
+            .filter(core_loghourcount::hour.lt(end))
+            .filter(core_loghourcount::app_id.eq_any(apps))
+            .filter(core_loghourcount::level.eq_any(levels))
+            .load(conn)?
+    } else {
+        // Apps and levels are named, so that of each only the range is read, in the order of the table.
+        core_logcount::table
+            .group_by((core_logcount::minute, core_logcount::level))
+            .select((core_logcount::minute, core_logcount::level, sum()))
+            .filter(core_logcount::app_id.eq_any(apps))
+            .filter(core_logcount::level.eq_any(levels))
+            .filter(core_logcount::minute.ge(start))
+            .filter(core_logcount::minute.lt(end))
+            .load(conn)?
+    };
+    let mut found: BTreeMap<(usize, Level), u64> = BTreeMap::new();
+    for (time, level, count) in rows {
+        if let (Some(place), Some(level)) = (buckets.place(utc(time)), Level::from_filter(&level)) {
+            *found.entry((place, level)).or_default() += unsigned(count);
+        }
+    }
+    Ok(found.into_iter().map(|((place, level), count)| (place, level, count)).collect())
+}
+
 /// Deletes an app's counts.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn delete_of_app(conn: &mut Connection, app: AppId) -> Result<(), DbError> {
     diesel::delete(core_logcount::table.filter(core_logcount::app_id.eq(app.0))).execute(conn)?;
+    diesel::delete(core_loghourcount::table.filter(core_loghourcount::app_id.eq(app.0))).execute(conn)?;
     Ok(())
 }
 
 /// The minute that a moment lies in.
 pub fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
+}
+
+/// The hour, in UTC, that a moment lies in.
+pub fn hour(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(TimeDelta::hours(1)).unwrap_or(time)
 }
 
 fn unsigned(count: i64) -> u64 {

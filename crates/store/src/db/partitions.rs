@@ -243,8 +243,10 @@ pub fn drop_before(conn: &mut Connection, first: NaiveDate) -> Result<usize, DbE
 }
 
 fn drop_counts_before(conn: &mut Connection, day: NaiveDate) -> Result<(), DbError> {
-    let sql = format!("DELETE FROM core_logcount WHERE minute < '{day}' LIMIT 10000");
-    while diesel::sql_query(&sql).execute(conn)? > 0 {}
+    for (table, time) in [("core_logcount", "minute"), ("core_loghourcount", "hour")] {
+        let sql = format!("DELETE FROM {table} WHERE {time} < '{day}' LIMIT 10000");
+        while diesel::sql_query(&sql).execute(conn)? > 0 {}
+    }
     Ok(())
 }
 

@@ -74,6 +74,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_loghourcount (hour, app_id, level) {
+        hour -> Datetime,
+        app_id -> Bigint,
+        #[max_length = 10]
+        level -> Varchar,
+        count -> Bigint,
+    }
+}
+
+diesel::table! {
     core_logsummary (id) {
         id -> Bigint,
         info_count -> Integer,
@@ -113,6 +123,7 @@ diesel::table! {
 
 diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
+diesel::joinable!(core_loghourcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
@@ -122,6 +133,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_log,
     core_logcount,
     core_logevent,
+    core_loghourcount,
     core_logsummary,
     core_schedule,
     core_scheduleslot,

@@ -9,27 +9,50 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Datetime, Nullable, Text};
 use logmon_core::app::AppId;
 
-use super::log_counts::minute;
+use super::log_counts::{hour, minute};
 use super::partitions::has_table;
 use super::schema::core_logcount;
 use super::{Connection, DbError, apps, transaction, utc};
 
-/// A minute of an app's logs of a level whose count is not the number of its rows.
+/// A minute of an app's logs of a level whose count is not the number of its rows, or an hour whose count is not that of
+/// its minutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The app.
     pub app: AppId,
     /// The level's name.
     pub level: String,
-    /// The minute.
-    pub minute: DateTime<Utc>,
-    /// How many rows there are.
-    pub rows: u64,
+    /// Whether it is one of a minute or of an hour.
+    pub span: Span,
+    /// When the minute or hour begins.
+    pub start: DateTime<Utc>,
+    /// How many there should be: the rows of a minute, the counts of an hour's minutes.
+    pub expected: u64,
     /// How many were counted.
     pub counted: u64,
 }
 
-#[derive(QueryableByName)]
+/// What a count is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+}
+
+impl Difference {
+    /// From its beginning to its end.
+    pub fn range(&self) -> Range<DateTime<Utc>> {
+        let length = match self.span {
+            Span::Minute => TimeDelta::minutes(1),
+            Span::Hour => STEP,
+        };
+        self.start..self.start + length
+    }
+}
+
+#[derive(Clone, QueryableByName)]
 struct Tally {
     #[diesel(sql_type = Bigint)]
     app_id: i64,
@@ -56,7 +79,7 @@ pub fn differences(
 ) -> Result<(), DbError> {
     let mut from = range.start;
     while let Some(start) = next_moment(conn, from, range.end)? {
-        let until = (start + STEP).min(range.end);
+        let until = (hour(start) + STEP).min(range.end);
         for difference in compare(conn, &(start..until))? {
             found(conn, difference)?;
         }
@@ -65,7 +88,7 @@ pub fn differences(
     Ok(())
 }
 
-/// The minute of the first row or count in a range.
+/// The hour of the first row or count in a range, or the range's beginning where that is later.
 fn next_moment(
     conn: &mut Connection,
     from: DateTime<Utc>,
@@ -82,7 +105,8 @@ fn next_moment(
     };
     let row = first("SELECT MIN(created_at) AS moment FROM core_log WHERE created_at >= ? AND created_at < ?")?;
     let count = first("SELECT MIN(minute) AS moment FROM core_logcount WHERE minute >= ? AND minute < ?")?;
-    Ok(row.into_iter().chain(count).min().map(|time| minute(utc(time)).max(from)))
+    let hour_count = first("SELECT MIN(hour) AS moment FROM core_loghourcount WHERE hour >= ? AND hour < ?")?;
+    Ok(row.into_iter().chain(count).chain(hour_count).min().map(|time| hour(utc(time)).max(from)))
 }
 
 fn compare(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Difference>, DbError> {
@@ -107,44 +131,60 @@ fn rows_by_minute(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result
 
 fn compare_in_snapshot(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<Difference>, DbError> {
     let rows = rows_by_minute(conn, range)?;
-    let counts: Vec<Tally> =
-        diesel::sql_query("SELECT app_id, level, minute, count FROM core_logcount WHERE minute >= ? AND minute < ?")
-            .bind::<Datetime, _>(range.start.naive_utc())
-            .bind::<Datetime, _>(range.end.naive_utc())
-            .load(conn)?;
-    let mut minutes: BTreeMap<(NaiveDateTime, i64, String), (i64, i64)> = BTreeMap::new();
-    for tally in rows {
-        minutes.entry((tally.minute, tally.app_id, tally.level)).or_default().0 += tally.count;
-    }
-    for tally in counts {
-        minutes.entry((tally.minute, tally.app_id, tally.level)).or_default().1 += tally.count;
-    }
-    let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
-    let difference = |((minute, app, level), (rows, counted)): (_, (i64, i64))| Difference {
-        app: AppId(app),
-        level,
-        minute: utc(minute),
-        rows: unsigned(rows),
-        counted: unsigned(counted),
+    let mut counts = |sql: &str| -> Result<Vec<Tally>, DbError> {
+        let query = diesel::sql_query(sql).bind::<Datetime, _>(range.start.naive_utc());
+        Ok(query.bind::<Datetime, _>(range.end.naive_utc()).load(conn)?)
     };
-    Ok(minutes.into_iter().filter(|(_, (rows, counted))| rows != counted).map(difference).collect())
+    let minutes = counts("SELECT app_id, level, minute, count FROM core_logcount WHERE minute >= ? AND minute < ?")?;
+    let mut found = unequal(Span::Minute, rows, minutes.clone());
+    // Of an hour of which only a part is asked for, the rest is not known.
+    if range.start == hour(range.start) && range.end == range.start + STEP {
+        let start = range.start.naive_utc();
+        let by_minute = minutes.into_iter().map(|tally| Tally { minute: start, ..tally }).collect();
+        let by_hour =
+            counts("SELECT app_id, level, hour AS minute, count FROM core_loghourcount WHERE hour >= ? AND hour < ?")?;
+        found.extend(unequal(Span::Hour, by_minute, by_hour));
+    }
+    Ok(found)
 }
 
-/// Counts every minute of a range anew; the range begins and ends on a minute.
+fn unequal(span: Span, expected: Vec<Tally>, counted: Vec<Tally>) -> Vec<Difference> {
+    let mut both: BTreeMap<(NaiveDateTime, i64, String), (i64, i64)> = BTreeMap::new();
+    for tally in expected {
+        both.entry((tally.minute, tally.app_id, tally.level)).or_default().0 += tally.count;
+    }
+    for tally in counted {
+        both.entry((tally.minute, tally.app_id, tally.level)).or_default().1 += tally.count;
+    }
+    let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
+    let difference = |((start, app, level), (expected, counted)): (_, (i64, i64))| Difference {
+        app: AppId(app),
+        level,
+        span,
+        start: utc(start),
+        expected: unsigned(expected),
+        counted: unsigned(counted),
+    };
+    both.into_iter().filter(|(_, (expected, counted))| expected != counted).map(difference).collect()
+}
+
+/// Counts every minute of a range anew, and the hours that they lie in; the range begins and ends on a minute.
 ///
 /// Whoever stores logs of these minutes meanwhile waits, and adds to the new counts.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn recount(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<(), DbError> {
-    let counts = || {
+    let counts = |range: &Range<DateTime<Utc>>| {
         core_logcount::table
             .filter(core_logcount::minute.ge(range.start.naive_utc()))
             .filter(core_logcount::minute.lt(range.end.naive_utc()))
     };
+    let last = hour(range.end);
+    let hours = hour(range.start)..if last == range.end { last } else { last + STEP };
     transaction(conn, |conn| {
         // Taken before the rows are looked at: what is committed by then is seen, and the rest has to wait for this.
-        counts().select(core_logcount::count).for_update().load::<i64>(conn)?;
+        counts(&hours).select(core_logcount::count).for_update().load::<i64>(conn)?;
         let rows: Vec<_> = rows_by_minute(conn, range)?
             .into_iter()
             .map(|tally| {
@@ -156,12 +196,25 @@ pub fn recount(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<()
                 )
             })
             .collect();
-        diesel::delete(counts()).execute(conn)?;
+        diesel::delete(counts(range)).execute(conn)?;
         for chunk in rows.chunks(1_000) {
             diesel::insert_into(core_logcount::table).values(chunk).execute(conn)?;
         }
-        Ok(())
+        sum_hours(conn, &hours)
     })
+}
+
+/// Makes the counts of whole hours from those of their minutes.
+fn sum_hours(conn: &mut Connection, hours: &Range<DateTime<Utc>>) -> Result<(), DbError> {
+    let mut run = |sql: &str| {
+        let query = diesel::sql_query(sql).bind::<Datetime, _>(hours.start.naive_utc());
+        query.bind::<Datetime, _>(hours.end.naive_utc()).execute(conn)
+    };
+    run("DELETE FROM core_loghourcount WHERE hour >= ? AND hour < ?")?;
+    run("INSERT INTO core_loghourcount (hour, app_id, level, count)
+         SELECT CAST(DATE_FORMAT(minute, '%Y-%m-%d %H:00:00') AS DATETIME) AS hour, app_id, level, SUM(count)
+         FROM core_logcount WHERE minute >= ? AND minute < ? GROUP BY hour, app_id, level")?;
+    Ok(())
 }
 
 /// Counts the logs that no program of ours stored, where there may be any: in a database that Django works on.
@@ -174,10 +227,11 @@ pub fn count_what_others_wrote(conn: &mut Connection, range: &Range<DateTime<Utc
     }
     let mut minutes = BTreeSet::new();
     differences(conn, range, |_, difference| {
-        minutes.insert(difference.minute);
+        minutes.insert(minute(difference.start));
         Ok(())
     })?;
     for minute in minutes {
+        // Its hour is made anew with it.
         recount(conn, &(minute..minute + TimeDelta::minutes(1)))?;
     }
     Ok(())

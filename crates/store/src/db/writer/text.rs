@@ -13,7 +13,7 @@ use logmon_core::app::AppId;
 use logmon_core::log::{Attributes, EventId, Extra, Level, Record, SpanId, TraceId};
 
 use super::{Answer, Key};
-use crate::db::log_counts::minute;
+use crate::db::log_counts::{hour, minute};
 
 /// The transaction that stores `records` with their event ids, and adds to their counts. Their ids will be `step` apart.
 pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
@@ -80,7 +80,7 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
             "INSERT INTO core_log (app_id,level,message,created_at,attributes,trace_id,span_id,received_at,timestamp_clamped) VALUES "
         }
     });
-    let mut counts: BTreeMap<(AppId, Level, DateTime<Utc>), u64> = BTreeMap::new();
+    let mut counts: Counts = BTreeMap::new();
     let mut events: Vec<(AppId, &EventId, i64, DateTime<Utc>)> = Vec::new();
     let mut time = Time::default();
     for (number, record) in (0_i64..).zip(records) {
@@ -94,13 +94,25 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
         *counts.entry((record.app, record.level, minute(record.created_at))).or_default() += 1;
     }
     push_events(sql, events);
-    sql.push_str(";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ");
-    // In the order of the key, so that two groups never wait for each other.
-    for (number, ((app, level, minute), count)) in counts.iter().enumerate() {
+    let mut hours: Counts = BTreeMap::new();
+    for ((app, level, minute), count) in &counts {
+        *hours.entry((*app, *level, hour(*minute))).or_default() += count;
+    }
+    push_counts(sql, ";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ", &counts);
+    push_counts(sql, ";INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES ", &hours);
+}
+
+/// How many logs an app has of a level since a moment.
+type Counts = BTreeMap<(AppId, Level, DateTime<Utc>), u64>;
+
+fn push_counts(sql: &mut String, insert: &str, counts: &Counts) {
+    sql.push_str(insert);
+    // All groups in the same order, so that no two wait for each other.
+    for (number, ((app, level, since), count)) in counts.iter().enumerate() {
         if number > 0 {
             sql.push(',');
         }
-        push(sql, format_args!("({},'{}','{}',{count})", app.0, level.as_str(), in_sql(*minute)));
+        push(sql, format_args!("({},'{}','{}',{count})", app.0, level.as_str(), in_sql(*since)));
     }
     sql.push_str(" ON DUPLICATE KEY UPDATE count=count+VALUES(count)");
 }
@@ -288,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn one_statement_for_the_rows_and_one_for_the_counts() {
+    fn one_statement_for_the_rows_and_one_for_the_counts_of_each_kind() {
         let record = |app, second: i64| Record {
             app: AppId(app),
             level: Level::Error,
@@ -298,12 +310,14 @@ mod tests {
             extra: None,
         };
         let sql = transaction([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
-        assert_eq!(sql.matches("INSERT INTO").count(), 2);
+        assert_eq!(sql.matches("INSERT INTO").count(), 3);
         let counts = sql.split("core_logcount (app_id,level,minute,count) VALUES ").nth(1).unwrap();
         assert_eq!(
             counts,
             "(1,'ERROR','2026-11-22 11:49:00.000000',1),(2,'ERROR','2026-11-22 11:49:00.000000',2),\
-             (2,'ERROR','2026-11-22 11:50:00.000000',1) ON DUPLICATE KEY UPDATE count=count+VALUES(count);COMMIT"
+             (2,'ERROR','2026-11-22 11:50:00.000000',1) ON DUPLICATE KEY UPDATE count=count+VALUES(count);\
+             INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES (1,'ERROR','2026-11-22 11:00:00.000000',1),\
+             (2,'ERROR','2026-11-22 11:00:00.000000',3) ON DUPLICATE KEY UPDATE count=count+VALUES(count);COMMIT"
         );
     }
 }

@@ -1,0 +1,106 @@
+//! Histograms against the logs themselves, counted one by one.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use logmon_core::app::AppId;
+use logmon_core::log::{Buckets, Level, Record};
+use logmon_store::db::{apps, log_counts, partitions, verify};
+use logmon_store::testing::TestDatabase;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_348_140 + seconds, 17_000).unwrap()
+}
+
+/// Three apps with logs of three days, stored in several requests and in no order.
+fn logs(test: &TestDatabase, random: &mut StdRng) -> Vec<Record> {
+    test.execute(
+        "INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', '', '2026-11-23'), (2, 'b', '', '2026-11-23'), (3, 'c', '', '2026-11-23')",
+    );
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        let records: Vec<Record> = (0..50)
+            .map(|_| Record {
+                app: AppId(random.random_range(1..=3)),
+                level: Level::ALL[random.random_range(0..3)],
+                message: "m".to_owned(),
+                created_at: at(random.random_range(0..3 * 86_400)),
+                event_id: None,
+                extra: None,
+            })
+            .collect();
+        let (sender, stored) = std::sync::mpsc::channel();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        test.writer().submit(records.clone(), deadline, move |outcome| sender.send(outcome).unwrap());
+        stored.recv().unwrap().unwrap();
+        all.extend(records);
+    }
+    all
+}
+
+fn same(test: &TestDatabase, logs: &[Record], buckets: &Buckets, apps: &[AppId], levels: &[Level]) {
+    let mut expected: BTreeMap<(usize, Level), u64> = BTreeMap::new();
+    for log in logs {
+        let wanted = (apps.is_empty() || apps.contains(&log.app)) && (levels.is_empty() || levels.contains(&log.level));
+        if let Some(place) = buckets.place(log.created_at).filter(|_| wanted) {
+            *expected.entry((place, log.level)).or_default() += 1;
+        }
+    }
+    let found = log_counts::in_buckets(&mut test.connect(), buckets, apps, levels).unwrap();
+    let expected: Vec<_> = expected.into_iter().map(|((place, level), count)| (place, level, count)).collect();
+    assert_eq!(found, expected, "{buckets:?} {apps:?} {levels:?}");
+}
+
+#[test]
+fn every_bar_is_the_number_of_its_logs() {
+    let test = TestDatabase::new();
+    let mut random = StdRng::seed_from_u64(5);
+    let logs = logs(&test, &mut random);
+    for _ in 0..60 {
+        let start = random.random_range(-3_600..3 * 86_400);
+        let length = [60, 3_600, 86_400, 4 * 86_400, 40 * 86_400][random.random_range(0..5)];
+        let buckets = Buckets::over(&(at(start)..at(start + length)), random.random_range(2..=240)).unwrap();
+        for (apps, levels) in [
+            (&[][..], &[][..]),
+            (&[AppId(2)], &[Level::Error]),
+            (&[AppId(1), AppId(3)], &[]),
+            (&[], &[Level::Info, Level::Warn]),
+            (&[AppId(9)], &[]),
+        ] {
+            same(&test, &logs, &buckets, apps, levels);
+        }
+    }
+}
+
+#[test]
+fn hours_stay_right_when_apps_go_days_are_dropped_and_counts_are_mended() {
+    let test = TestDatabase::new();
+    let mut logs = logs(&test, &mut StdRng::seed_from_u64(6));
+    let mut conn = test.connect();
+    let whole = Buckets::over(&(at(-86_400)..at(4 * 86_400)), 240).unwrap();
+    apps::delete_with_rest(&mut conn, AppId(2)).unwrap();
+    logs.retain(|log| log.app != AppId(2));
+    same(&test, &logs, &whole, &[], &[]);
+    let first: NaiveDate = at(86_400).date_naive();
+    if partitions::drop_before(&mut conn, first).unwrap() > 0 {
+        logs.retain(|log| log.created_at.date_naive() >= first);
+    }
+    same(&test, &logs, &whole, &[], &[]);
+    test.execute("UPDATE core_loghourcount SET count = count + 1 ORDER BY hour DESC LIMIT 2");
+    let mut found = Vec::new();
+    verify::differences(&mut conn, &(DateTime::UNIX_EPOCH..verify::END), |conn, difference| {
+        found.push(difference.span);
+        verify::recount(conn, &difference.range())
+    })
+    .unwrap();
+    assert_eq!(found, [verify::Span::Hour; 2]);
+    same(&test, &logs, &whole, &[], &[]);
+    // An hour of which a part is asked for is not compared with its minutes.
+    let part = at(0) - TimeDelta::microseconds(17)..verify::END;
+    verify::differences(&mut conn, &part, |_, difference| panic!("{difference:?}")).unwrap();
+}

@@ -203,3 +203,25 @@ fn keys_are_forgotten_when_their_requests_cannot_come_again() {
     assert_eq!(forget(1_000), (0, 1_008), "the first batch after that may be faster than what comes again");
     assert_eq!(forget(1_001), (0, 1_000));
 }
+
+#[test]
+fn keys_that_are_kept_outlive_those_of_their_origin() {
+    let test = TestDatabase::new();
+    let mut conn = test.connect();
+    let hours = |hours: i64| at(hours * 3_600_000_000);
+    let time = hours(0).format("%Y-%m-%d %H:%M:%S%.6f");
+    for (key, origin) in [("a", "client"), ("b", "batch"), ("c", "client")] {
+        test.execute(&format!(
+            "INSERT INTO core_ingestkey (idempotency_key, body_hash, answer, created_at, origin) VALUES ('{key}', '', '', '{time}', '{origin}')"
+        ));
+    }
+    ingest_keys::keep(&mut conn, &["a", "b", "another"].map(str::to_owned), hours(3)).unwrap();
+    ingest_keys::delete_of_clients(&mut conn, hours(100)).unwrap();
+    ingest_keys::delete_of_batches(&mut conn, hours(100)).unwrap();
+    let mut left = || ["a", "b", "c"].map(|key| ingest_keys::find(&mut conn, key).unwrap().is_some());
+    assert_eq!(left(), [true, true, false]);
+    for (hour, expected) in [(3, [true, true, false]), (4, [false; 3])] {
+        ingest_keys::delete_of_buried(&mut test.connect(), hours(hour)).unwrap();
+        assert_eq!(left(), expected);
+    }
+}

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use logmon_core::alert::Rule;
 use logmon_core::clock::Clock;
+use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 use logmon_store::watch::Watch;
@@ -15,6 +16,8 @@ use logmon_store::watch::Watch;
 pub struct Context {
     /// The database.
     pub database: Database,
+    /// Redis.
+    pub broker: Broker,
     /// What stores logs.
     pub writer: Writer,
     /// The clock.

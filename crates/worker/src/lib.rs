@@ -194,6 +194,7 @@ impl Cli {
         let (rule, clock) = (self.check.rule(), Arc::new(SystemClock));
         Context {
             database: database.clone(),
+            broker: broker.clone(),
             writer: Writer::start(&self.database),
             watch: Watch::start(rule.clone(), database.clone(), broker.clone(), clock.clone()),
             clock,

@@ -4,6 +4,7 @@ use logmon_core::celery::Arguments;
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task, WhenFailed,
 };
+use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
 use serde_json::value::{RawValue, to_raw_value};
 use thiserror::Error;
@@ -29,6 +30,15 @@ impl From<DbError> for Failure {
         match error {
             DbError::Unavailable(_) => Self::Unavailable(error.to_string()),
             DbError::Query(_) => Self::Retry(error.to_string()),
+        }
+    }
+}
+
+impl From<BrokerError> for Failure {
+    fn from(error: BrokerError) -> Self {
+        match error {
+            BrokerError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            BrokerError::Refused(_) => Self::Retry(error.to_string()),
         }
     }
 }

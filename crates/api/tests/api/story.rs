@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::common::{Api, System};
 
 const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
-const ROTATE: &str = "log_monitor_system.apps.core.tasks.rotate_partitions";
+pub(crate) const ROTATE: &str = "log_monitor_system.apps.core.tasks.rotate_partitions";
 
 fn errors(api: &Api, app: i64, count: usize) {
     let log = json!({"app": app, "level": "ERROR", "message": "boom"});
@@ -18,7 +18,7 @@ fn errors(api: &Api, app: i64, count: usize) {
 }
 
 /// Queues a task by hand and gives its result.
-fn run_task(system: &System, name: &str) -> Value {
+pub(crate) fn run_task(system: &System, name: &str) -> Value {
     use logmon_core::celery::{Arguments, NewTask, Status};
     let task = NewTask::new(name, "celery", Arguments::default());
     system.broker.broker.enqueue(&task).unwrap();

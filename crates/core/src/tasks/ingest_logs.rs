@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Task, WhenFailed};
+use crate::celery::{BadArguments, NewTask, TaskId};
 use crate::log::Record;
 
 /// The queue that such batches wait on: one of its own, so that a flood of logs delays no check.
@@ -10,6 +11,21 @@ pub const INGEST_QUEUE: &str = "ingest";
 
 /// Stores a batch, once however often the task runs: its key is in the transaction that stores it.
 pub struct IngestLogs;
+
+impl IngestLogs {
+    /// The header of a message that holds the batch's key, for those who do not read its arguments.
+    pub const KEY_HEADER: &'static str = "x-batch-key";
+
+    /// The message that stores a batch, under an id that was given out for it.
+    ///
+    /// # Errors
+    /// As [`Task::call`].
+    pub fn queued(id: TaskId, batch: &IngestInput) -> Result<NewTask, BadArguments> {
+        let mut task = Self::call(batch)?;
+        task.headers.insert(Self::KEY_HEADER.to_owned(), batch.key.as_str().into());
+        Ok(NewTask { id, ..task })
+    }
+}
 
 /// The batch.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -76,6 +76,8 @@ pub struct DeadLetter {
     pub task: Option<String>,
     /// The task's id, where the message says so.
     pub task_id: Option<TaskId>,
+    /// The key of a batch of logs, where it is one.
+    pub batch_key: Option<String>,
 }
 
 /// Which dead letters are meant; the default means all.
@@ -164,7 +166,7 @@ impl Broker {
     pub fn requeue_dead_letter(&self, id: DeadLetterId) -> Result<Requeue, BrokerError> {
         let keys = &self.keys;
         let mut call = REQUEUE_DEAD.prepare_invoke();
-        call.key(keys.dead()).key(keys.unacked()).key(keys.deliveries());
+        call.key(keys.dead()).key(keys.unacked()).key(keys.deliveries()).key(keys.requeued());
         call.arg(id.to_string()).arg(keys.prefix()).arg(keys.result(&TaskId(String::new())));
         let answer: Vec<String> = self.with(|conn| call.invoke(conn))?;
         Ok(match answer.as_slice() {
@@ -172,6 +174,19 @@ impl Broker {
             [_, reason] => Requeue::Refused(reason.clone()),
             _ => Requeue::Gone,
         })
+    }
+
+    /// The keys of batches that may come again however old they are: those that are dead letters, and those that were until
+    /// they went back to their queue in the past 7 days.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn dead_batches(&self) -> Result<Vec<String>, BrokerError> {
+        let all = Page { limit: u32::MAX, after: None };
+        // In this order: one that goes back in between is found twice and not missed.
+        let dead = self.dead_letters(&DeadLetterFilter::default(), all)?;
+        let requeued: Vec<String> = self.with(|conn| conn.zrange(self.keys.requeued(), 0, -1))?;
+        Ok(dead.into_iter().filter_map(|letter| letter.batch_key).chain(requeued).collect())
     }
 
     /// Drops a dead letter.
@@ -199,5 +214,6 @@ fn read(entry: &StreamId) -> Option<DeadLetter> {
         queue: text("queue"),
         task: text("task"),
         task_id: text("task_id").map(TaskId),
+        batch_key: text("batch"),
     })
 }

@@ -125,10 +125,17 @@ impl Keys {
         self.key("rq:paused")
     }
 
-    /// Stream: dead letters, each `reason`, `deliveries`, `size`, `queue`, `task`, `task_id`. The scripts find the hash
-    /// of their messages, by the ids of the stream, at the same name with `:raw` behind it.
+    /// Stream: dead letters, each `reason`, `deliveries`, `size`, `queue`, `task`, `task_id`, `batch` (the key of a
+    /// batch of logs). The scripts find the hash of their messages, by the ids of the stream, at the same name with `:raw`
+    /// behind it.
     pub fn dead(&self) -> String {
         self.key("rq:dead")
+    }
+
+    /// Sorted set: the keys of batches that were dead letters and went back to their queue in the past 7 days, by when, in
+    /// seconds.
+    pub fn requeued(&self) -> String {
+        self.key("rq:requeued")
     }
 
     /// Sorted set: what is withdrawn (a task's id, or a stamp), by the time until which that is remembered, in seconds.

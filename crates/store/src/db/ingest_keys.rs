@@ -40,7 +40,33 @@ pub fn find(conn: &mut Connection, key: &str) -> Result<Option<Stored>, DbError>
 /// # Errors
 /// See [`DbError`].
 pub fn delete_of_clients(conn: &mut Connection, before: DateTime<Utc>) -> Result<(), DbError> {
-    delete(conn, KeyOrigin::Client, before)
+    delete(conn, KeyOrigin::Client.as_str(), before)
+}
+
+/// Who made a key says nothing any more once its batch is a dead letter.
+const BURIED: &str = "buried";
+
+/// Keeps the keys of batches that are dead letters: each of them counts as made now, and is forgotten by
+/// [`delete_of_buried`] alone.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn keep(conn: &mut Connection, keys: &[String], now: DateTime<Utc>) -> Result<(), DbError> {
+    for keys in keys.chunks(500) {
+        let keys = keys.iter().map(String::as_bytes);
+        diesel::update(core_ingestkey::table.filter(core_ingestkey::idempotency_key.eq_any(keys)))
+            .set((core_ingestkey::origin.eq(BURIED), core_ingestkey::created_at.eq(now.naive_utc())))
+            .execute(conn)?;
+    }
+    Ok(())
+}
+
+/// Forgets the keys that were kept last before `before`.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn delete_of_buried(conn: &mut Connection, before: DateTime<Utc>) -> Result<(), DbError> {
+    delete(conn, BURIED, before)
 }
 
 /// How long, at most, a batch takes to come again once workers store batches: those that dead workers held come next.
@@ -59,11 +85,11 @@ pub fn delete_of_batches(conn: &mut Connection, now: DateTime<Utc>) -> Result<()
         .filter(core_ingestkey::origin.eq(KeyOrigin::Batch.as_str()))
         .filter(core_ingestkey::created_at.le((now - COMES_AGAIN).naive_utc()))
         .first(conn)?;
-    newest.map_or(Ok(()), |newest| delete(conn, KeyOrigin::Batch, utc(newest) - COMES_AGAIN))
+    newest.map_or(Ok(()), |newest| delete(conn, KeyOrigin::Batch.as_str(), utc(newest) - COMES_AGAIN))
 }
 
-fn delete(conn: &mut Connection, origin: KeyOrigin, before: DateTime<Utc>) -> Result<(), DbError> {
-    let (origin, before) = (origin.as_str(), before.format("%Y-%m-%d %H:%M:%S"));
+fn delete(conn: &mut Connection, origin: &str, before: DateTime<Utc>) -> Result<(), DbError> {
+    let before = before.format("%Y-%m-%d %H:%M:%S");
     let sql = format!(
         "DELETE FROM core_ingestkey WHERE origin = '{origin}' AND created_at < '{before}' ORDER BY created_at LIMIT 10000"
     );

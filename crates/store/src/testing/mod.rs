@@ -192,6 +192,12 @@ impl TestBroker {
         pushed.unwrap_or_else(|e| panic!("{e}"));
     }
 
+    /// The messages that wait on a queue, the next one last.
+    pub fn waiting(&self, queue: &str) -> Vec<Vec<u8>> {
+        let list = self.broker.keys().queue(queue, Priority::default());
+        self.connect().lrange(list, 0, -1).unwrap_or_else(|e| panic!("{e}"))
+    }
+
     /// As if a message had been fetched so often without an end.
     pub fn fetched_before(&self, tag: &str, times: u32) {
         let noted: redis::RedisResult<()> = self.connect().hset(self.broker.keys().deliveries(), tag, times);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use logmon_core::celery::{Arguments, Exception, NewTask, Outcome, Priority, Status, TaskId};
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::page::{Cursor, Page};
+use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin};
 use logmon_store::broker::{Burial, DeadLetter, DeadLetterFilter, Dropped, Held, MAX_DELIVERIES, Requeue, WorkerId};
 use redis::Commands as _;
 
@@ -108,6 +109,34 @@ fn a_message_through_a_named_exchange_goes_back_to_the_queue_that_it_lay_on() {
     assert_eq!(letter.queue.as_deref(), Some(QUEUE));
     assert_eq!(rig.broker().requeue_dead_letter(letter.id).unwrap(), Requeue::Done);
     assert_eq!(rig.fetch().unwrap().raw, message.as_bytes());
+}
+
+#[test]
+fn the_key_of_a_batch_is_known_while_it_is_a_dead_letter_and_after_it_went_back() {
+    let rig = Rig::new();
+    let batch = |key: &str| {
+        let input = IngestInput {
+            key: key.to_owned(),
+            origin: KeyOrigin::Client,
+            body_hash: vec![0; 32],
+            records: Vec::new(),
+            answer: None,
+        };
+        let mut task = IngestLogs::queued(TaskId::random(), &input).unwrap();
+        QUEUE.clone_into(&mut task.queue);
+        push(&rig, task.encode("o").as_bytes());
+        assert_eq!(rig.broker().bury(&rig.worker, &burial(&rig.fetch().unwrap())).unwrap(), Held::Yes);
+        list(&rig, FIRST)[0].id
+    };
+    let longest = "k".repeat(255);
+    let (first, second) = (batch(&longest), batch("l"));
+    poison(&rig, "no batch");
+    assert_eq!(rig.broker().dead_batches().unwrap(), ["l", &longest]);
+    assert_eq!(rig.broker().drop_dead_letter(second).unwrap(), Dropped::Now);
+    assert_eq!(rig.broker().requeue_dead_letter(first).unwrap(), Requeue::Done);
+    assert_eq!(rig.broker().dead_batches().unwrap(), [longest.as_str()]);
+    let ttl: i64 = rig.test.connect().ttl(rig.broker().keys().requeued()).unwrap();
+    assert!((6 * 86_400..=7 * 86_400).contains(&ttl), "{ttl}");
 }
 
 #[test]

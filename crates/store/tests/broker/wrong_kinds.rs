@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use logmon_core::celery::{Arguments, NewTask, Priority};
+use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::page::Page;
-use logmon_store::broker::{BrokerError, Counted, Due, Finish, Held, Keep, Publish, Push, Requeue};
+use logmon_store::broker::{
+    Admission, BatchKey, Bounds, BrokerError, Counted, Due, Finish, Held, Keep, Publish, Push, QueuedBatch, Requeue,
+};
 use redis::Commands as _;
 
 use crate::chords::{GROUP, part};
@@ -99,7 +102,7 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     assert_eq!(end().unwrap(), Held::Yes);
 
     let letter = broker.dead_letters(&Default::default(), Page { limit: 1, after: None }).unwrap().remove(0).id;
-    let all = [dead.as_slice(), &[keys.unacked(), keys.deliveries()]].concat();
+    let all = [dead.as_slice(), &[keys.unacked(), keys.deliveries(), keys.requeued()]].concat();
     assert_refuses(&rig, &all, || broker.requeue_dead_letter(letter));
     assert_refuses(&rig, &dead, || broker.drop_dead_letter(letter));
 
@@ -118,6 +121,13 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     let once = NewTask::new("t", QUEUE, Arguments::default());
     assert_refuses(&rig, &[list(&rig)], || broker.enqueue_once("slot", LONG, &once));
     assert_eq!(broker.enqueue_once("slot", LONG, &once).unwrap(), Push::Now);
+
+    let key = BatchKey { key: "k".to_owned(), body_hash: [0; 32] };
+    let bounds = Bounds { bytes: 1 << 20, age: LONG };
+    let batch = || broker.enqueue_batch(&once, Some(&key), bounds, SystemClock.now());
+    assert_refuses(&rig, &[list(&rig), keys.batch("k")], batch);
+    assert_eq!(batch().unwrap(), Admission::Queued);
+    assert_eq!(batch().unwrap(), Admission::Before(QueuedBatch { task_id: once.id.clone(), body_hash: [0; 32] }));
 }
 
 #[test]

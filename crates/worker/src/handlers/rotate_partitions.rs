@@ -10,7 +10,8 @@ use logmon_store::db::{ingest_keys, partitions, schedule_slots};
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
 
-/// How long an Idempotency-Key is known: a week, where a day is promised.
+/// How long an Idempotency-Key is known: a week, where a day is promised; as long after its batch was last seen to be a dead
+/// letter, for until then it may be put back.
 const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How long what became of a slot can be read: for longer than any entry of the schedule reaches back.
 const SLOTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
@@ -23,6 +24,8 @@ impl Handle for RotatePartitions {
         let mut conn = context.database.get()?;
         let made = partitions::make_until(&mut conn, last)?;
         let dropped = partitions::drop_before(&mut conn, (now - context.retention).date_naive())?;
+        ingest_keys::keep(&mut conn, &context.broker.dead_batches()?, now)?;
+        ingest_keys::delete_of_buried(&mut conn, now - KEYS_KEPT)?;
         ingest_keys::delete_of_clients(&mut conn, now - KEYS_KEPT)?;
         ingest_keys::delete_of_batches(&mut conn, now)?;
         schedule_slots::delete_before(&mut conn, now - SLOTS_KEPT)?;

@@ -11,7 +11,7 @@ use logmon_core::app::AppId;
 use logmon_core::celery::TaskId;
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{Arrival, Draft, Extra, Level, Log, NewLog, Record};
-use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin, Task as _};
+use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin};
 use logmon_store::broker::{Admission, BatchKey, BrokerError};
 use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
@@ -273,8 +273,7 @@ impl Batch {
         let (id, bounds) = (task_id.clone(), state.ingest_bounds);
         let admission = state
             .broker(move |broker| {
-                let mut task = IngestLogs::call(&input).map_err(|e| BrokerError::Unavailable(e.to_string()))?;
-                task.id = id;
+                let task = IngestLogs::queued(id, &input).map_err(|e| BrokerError::Unavailable(e.to_string()))?;
                 let key = key.map(|key| BatchKey { key: key.key, body_hash: key.body_hash });
                 broker.enqueue_batch(&task, key.as_ref(), bounds, now)
             })

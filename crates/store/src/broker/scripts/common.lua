@@ -132,7 +132,7 @@ local function bury(dead, raw, reason, deliveries, queue)
   local properties = type(message.properties) == 'table' and message.properties or {}
   local id = redis.call('XADD', dead, '*', 'reason', reason, 'deliveries', deliveries, 'size', string.len(raw),
     'queue', queue or text(properties.delivery_info, 'routing_key'), 'task', text(message.headers, 'task'),
-    'task_id', text(message.headers, 'id'))
+    'task_id', text(message.headers, 'id'), 'batch', text(message.headers, 'x-batch-key'))
   redis.call('HSET', messages_of(dead), id, raw)
   trim_dead(dead)
   while redis.call('XLEN', dead) > DEAD_MAX do

@@ -5,6 +5,8 @@
 -- seconds for which it says so
 -- RETURNS: {'queued'}, {'full'} when the queue is full or stands still, {'before', what the key says}
 
+need('list', KEYS[1])
+if KEYS[2] then need('string', KEYS[2]) end
 local before = KEYS[2] and redis.call('GET', KEYS[2])
 if before then return { 'before', before } end
 -- An estimate over a few of its messages: counting all of them would cost what it saves.

@@ -220,7 +220,7 @@ fn a_redis_that_takes_no_writes_for_a_while_loses_nothing() {
         load.wait_for_more(50);
     });
     assert_alive([beat]);
-    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2");
+    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2; DELETE FROM core_loghourcount WHERE app_id = 2");
     load.assert_done();
     assert_alive(workers.into_iter().chain([api.process]));
 }
@@ -258,7 +258,7 @@ fn a_redis_that_is_full_takes_nothing_new_and_what_it_has_comes_to_its_end() {
         beat.wait_for_line("ticking again");
     });
     assert_alive([beat]);
-    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2");
+    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2; DELETE FROM core_loghourcount WHERE app_id = 2");
     load.assert_done();
     for worker in &workers {
         let said = worker.said();

@@ -64,7 +64,7 @@ fn a_key_holds_its_batch_together_when_some_of_it_is_refused() {
     let log = |app: i64, message: &str| json!({"app": app, "level": "INFO", "message": message});
     // Known to the server by now, and gone when the batch comes.
     assert_eq!(api.post("/api/logs/", &log(2, "first")).status, 201);
-    system.database.execute("DELETE FROM core_log; DELETE FROM core_logcount; DELETE FROM core_app WHERE id = 2");
+    system.database.execute("DELETE FROM core_log; DELETE FROM core_logcount; DELETE FROM core_loghourcount; DELETE FROM core_app WHERE id = 2");
     system.database.execute("ALTER TABLE core_log ADD CONSTRAINT short CHECK (CHAR_LENGTH(message) < 100)");
     let batch = json!([log(1, "a"), log(2, "gone"), log(1, &"x".repeat(100)), log(1, "b")]);
     let first = post(&api, "k", &batch);

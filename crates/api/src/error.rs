@@ -96,7 +96,7 @@ impl ApiError {
     /// The answer, with the request's id where the cause is hidden.
     pub fn response(&self, request_id: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.code.status());
-        if matches!(self.code, ErrorCode::Unavailable | ErrorCode::TooMany) {
+        if matches!(self.code, ErrorCode::Unavailable | ErrorCode::TooMany | ErrorCode::TooSlow) {
             response.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS.to_string()));
         }
         match &self.body {
@@ -136,6 +136,9 @@ impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
         match error {
             DbError::Unavailable(_) => Self::unavailable(error.to_string()),
+            DbError::TooSlow => {
+                Self::detail(ErrorCode::TooSlow, "The search took too long: narrow its range, or name an app.")
+            }
             DbError::Query(_) => Self::internal(error.to_string()),
         }
     }

@@ -29,6 +29,8 @@ pub enum ErrorCode {
     KeyReused,
     /// Too many of these run already: the same request may succeed in a moment.
     TooMany,
+    /// The database was not done with it in time.
+    TooSlow,
     /// A defect of ours.
     Internal,
     /// The database or Redis is away: the same request may succeed in a moment.
@@ -50,7 +52,7 @@ impl ErrorCode {
             Self::NothingUsable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unavailable | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -8,7 +8,7 @@ use actix_web::web::Json;
 use actix_web::{HttpResponse, Responder};
 use logmon_core::app::AppId;
 use logmon_core::field::FieldErrors;
-use logmon_core::page::{Cursor, Page};
+use logmon_core::page::{Cursor, Fingerprint, Page};
 use logmon_core::python::{self, Int};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -25,6 +25,11 @@ impl Query {
             (unquote(name), unquote(value))
         });
         Self(pairs.collect())
+    }
+
+    /// Every parameter with its value, in their order.
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// The last value of a parameter, as the original took it.
@@ -77,6 +82,10 @@ fn unquote(text: &str) -> String {
 pub struct Listing<T> {
     rows: Vec<T>,
     next: Option<Cursor>,
+    /// The list that its cursors belong to.
+    list: Option<Fingerprint>,
+    /// Parameters that the next page has, whatever this one had.
+    pinned: Vec<(&'static str, String)>,
 }
 
 impl<T> Listing<T> {
@@ -87,7 +96,12 @@ impl<T> Listing<T> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(place);
-        Self { rows: rows.into_iter().map(view).collect(), next }
+        Self { rows: rows.into_iter().map(view).collect(), next, list: None, pinned: Vec::new() }
+    }
+
+    /// Ties the next page to a list, and to these parameters.
+    pub fn tied_to(self, list: Fingerprint, pinned: Vec<(&'static str, String)>) -> Self {
+        Self { list: Some(list), pinned, ..self }
     }
 
     /// The page to ask the database for.
@@ -101,9 +115,16 @@ impl<T: Serialize> Responder for Listing<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let next = self.next.map(|cursor| {
-            let rest = request.query_string().split('&').filter(|p| !p.is_empty() && !p.starts_with("cursor="));
-            let cursor = format!("cursor={}", cursor.encode());
-            let query: Vec<&str> = rest.chain([cursor.as_str()]).collect();
+            let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
+            let stays = |pair: &&str| {
+                let name = name(pair);
+                !pair.is_empty() && name != "cursor" && self.pinned.iter().all(|(pinned, _)| *pinned != name)
+            };
+            let cursor = self.list.map_or_else(|| cursor.encode(), |list| cursor.encode_for(list));
+            let pinned = self.pinned.iter().map(|(name, value)| format!("{name}={value}"));
+            let ours: Vec<String> = pinned.chain([format!("cursor={cursor}")]).collect();
+            let rest = request.query_string().split('&').filter(stays);
+            let query: Vec<&str> = rest.chain(ours.iter().map(String::as_str)).collect();
             format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
         });
         let mut response = Json(self.rows).respond_to(request).map_into_boxed_body();

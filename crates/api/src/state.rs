@@ -14,7 +14,7 @@ use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
 use logmon_store::watch::Watch;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::error::ApiError;
 use crate::health::Health;
@@ -35,6 +35,7 @@ pub struct State {
     writer: Writer,
     database_turns: Arc<Semaphore>,
     broker_turns: Arc<Semaphore>,
+    search_turns: Arc<Semaphore>,
     apps: Apps,
     /// The clock.
     pub clock: Arc<dyn Clock>,
@@ -56,6 +57,9 @@ pub struct State {
     pub tails: Tails,
 }
 
+/// How many texts are looked for at once; the database's other connections are for those who know where to look.
+const SEARCHES: usize = 4;
+
 /// How many calls to Redis run at once.
 pub const BROKER_CONNECTIONS: u32 = 8;
 
@@ -74,6 +78,7 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
+            search_turns: Arc::new(Semaphore::new(SEARCHES)),
             apps: Apps::default(),
             metrics: Metrics::new(stores.writer.figures(), &tails),
             tails,
@@ -111,6 +116,15 @@ impl State {
         let database = self.database.clone();
         let run = move || work(&mut *database.get()?).map_err(Into::into);
         bounded("the database", self.database_turns.clone(), run).await
+    }
+
+    /// The right to look for a text, until it is dropped.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`](crate::error_code::ErrorCode::TooMany) when as many as are allowed look for one now.
+    pub fn search_turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        let turn = Arc::clone(&self.search_turns).try_acquire_owned();
+        turn.map_err(|_none| ApiError::too_many("Too many searches run at once."))
     }
 
     /// Stores logs; what became of each is said when they are committed.

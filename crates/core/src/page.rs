@@ -55,12 +55,43 @@ impl Cursor {
     }
 }
 
+/// What a cursor belongs to: a list of the same filter and order has the same one.
+pub type Fingerprint = [u8; 8];
+
+impl Cursor {
+    /// The cursor as text for a URL, to be read for the same list only.
+    pub fn encode_for(self, list: Fingerprint) -> String {
+        format!("{}{}", self.encode(), URL_SAFE_NO_PAD.encode(list))
+    }
+
+    /// Reads what [`Cursor::encode_for`] wrote for the same list.
+    pub fn decode_for(text: &str, list: Fingerprint) -> Option<Self> {
+        Self::decode(text.strip_suffix(&URL_SAFE_NO_PAD.encode(list))?)
+    }
+}
+
 impl Page {
     /// Checks the query's `limit` and `cursor`; an absent or empty one takes its default.
     ///
     /// # Errors
     /// Every wrong parameter, with what was expected.
     pub fn from_query(limit: Option<&str>, cursor: Option<&str>) -> Result<Self, FieldErrors> {
+        Self::read(limit, cursor, Cursor::decode)
+    }
+
+    /// The same for a list whose cursors are of no use to another.
+    ///
+    /// # Errors
+    /// As [`Page::from_query`].
+    pub fn of_list(limit: Option<&str>, cursor: Option<&str>, list: Fingerprint) -> Result<Self, FieldErrors> {
+        Self::read(limit, cursor, |text| Cursor::decode_for(text, list))
+    }
+
+    fn read(
+        limit: Option<&str>,
+        cursor: Option<&str>,
+        decode: impl Fn(&str) -> Option<Cursor>,
+    ) -> Result<Self, FieldErrors> {
         let mut errors = FieldErrors::default();
         let limit = match limit.filter(|text| !text.is_empty()).map(python::int) {
             None => Some(LIMIT_DEFAULT),
@@ -73,8 +104,7 @@ impl Page {
             None => None,
             Some(text) => errors.take(
                 "cursor",
-                Cursor::decode(text)
-                    .ok_or_else(|| vec!["Not a cursor of this list: take it from the Link header.".to_owned()]),
+                decode(text).ok_or_else(|| vec!["Not a cursor of this list: take it from the Link header.".to_owned()]),
             ),
         };
         errors.into_result(Self { limit: limit.unwrap_or(LIMIT_DEFAULT), after })
@@ -89,6 +119,16 @@ mod tests {
     fn a_cursor_reads_back() {
         let cursor = Cursor { created_at: DateTime::from_timestamp_micros(1_795_348_188_145_615).unwrap(), id: 42 };
         assert_eq!(Cursor::decode(&cursor.encode()), Some(cursor));
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_is_none_of_this() {
+        let cursor = Cursor { created_at: DateTime::UNIX_EPOCH, id: 42 };
+        let text = cursor.encode_for([1; 8]);
+        assert_eq!(Cursor::decode_for(&text, [1; 8]), Some(cursor));
+        for (text, list) in [(text.as_str(), [2; 8]), (&cursor.encode(), [1; 8]), (&text[1..], [1; 8]), ("", [1; 8])] {
+            assert_eq!(Cursor::decode_for(text, list), None, "{text}");
+        }
     }
 
     #[test]

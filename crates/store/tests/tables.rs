@@ -2,12 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::alert::AlertId;
 use logmon_core::app::{AppChange, AppId, NewApp};
-use logmon_core::log::{Level, LogFilter, LogId, Record};
+use logmon_core::log::{Level, LogFilter, LogId, Order, Record};
 use logmon_core::page::{Cursor, Page};
 use logmon_core::summary::{LevelCounts, Summary};
 use logmon_store::db::alerts::Raised;
@@ -39,6 +39,7 @@ fn store(test: &TestDatabase, records: Vec<Record>) -> Vec<LogId> {
 }
 
 const FIRST: Page = Page { limit: 100, after: None };
+const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn text_and_times_come_back_as_they_went_in() {
@@ -46,7 +47,7 @@ fn text_and_times_come_back_as_they_went_in() {
     let app = app(&test, "shop");
     let messages = ["支付超时 🚨 naïve", "\u{202e}\u{1b}[2J\r\n\t", "'; DROP TABLE core_log; --", &"x".repeat(100_000)];
     let ids = store(&test, messages.iter().map(|message| log(app, Level::Warn, message, 123_456)).collect());
-    let mut stored = logs::list(&mut test.connect(), &LogFilter::default(), FIRST).unwrap();
+    let mut stored = logs::list(&mut test.connect(), &LogFilter::default(), Order::NewestFirst, FIRST, LONG).unwrap();
     stored.reverse();
     assert_eq!(stored.iter().map(|log| log.id).collect::<Vec<_>>(), ids);
     assert_eq!(stored.iter().map(|log| log.message.as_str()).collect::<Vec<_>>(), messages);
@@ -65,14 +66,14 @@ fn pages_show_every_row_once_while_rows_arrive() {
     }
     for filter in [
         LogFilter::default(),
-        LogFilter { apps: vec![shop], levels: vec![] },
-        LogFilter { apps: vec![shop, pay], levels: vec![Level::Error] },
-        LogFilter { apps: vec![], levels: vec![Level::Warn, Level::Info] },
+        LogFilter { apps: vec![shop], ..LogFilter::default() },
+        LogFilter { apps: vec![shop, pay], levels: vec![Level::Error], ..LogFilter::default() },
+        LogFilter { levels: vec![Level::Warn, Level::Info], ..LogFilter::default() },
     ] {
-        let all = logs::list(&mut conn, &filter, Page { limit: 1_000, after: None }).unwrap();
+        let all = logs::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 1_000, after: None }, LONG).unwrap();
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = logs::list(&mut conn, &filter, Page { limit: 7, after }).unwrap();
+            let page = logs::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 7, after }, LONG).unwrap();
             let Some(last) = page.last() else { break };
             after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
             seen.extend(page);

@@ -28,7 +28,7 @@ pub enum Failure {
 impl From<DbError> for Failure {
     fn from(error: DbError) -> Self {
         match error {
-            DbError::Unavailable(_) => Self::Unavailable(error.to_string()),
+            DbError::Unavailable(_) | DbError::TooSlow => Self::Unavailable(error.to_string()),
             DbError::Query(_) => Self::Retry(error.to_string()),
         }
     }

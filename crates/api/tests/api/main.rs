@@ -18,5 +18,6 @@ mod producers;
 mod queued_keys;
 mod revoke;
 mod schedules;
+mod search;
 mod story;
 mod tail;

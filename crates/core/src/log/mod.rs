@@ -4,6 +4,7 @@ mod attributes;
 mod buckets;
 mod event;
 mod extra;
+mod filter;
 mod new;
 mod seen;
 mod timestamp;
@@ -12,6 +13,7 @@ pub use attributes::Attributes;
 pub use buckets::Buckets;
 pub use event::EventId;
 pub use extra::{Extra, SpanId, TraceId};
+pub use filter::{AttributeIs, Comparison, LogFilter, Order, Term};
 pub use new::{Draft, NewLog};
 pub use seen::{NotSeen, Seen};
 pub use timestamp::Arrival;
@@ -105,21 +107,4 @@ pub struct Log {
     pub created_at: DateTime<Utc>,
     /// What else it carries.
     pub extra: Extra,
-}
-
-/// Which logs are wanted; an empty list means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LogFilter {
-    /// Only of these apps.
-    pub apps: Vec<AppId>,
-    /// Only of these levels.
-    pub levels: Vec<Level>,
-}
-
-impl LogFilter {
-    /// Whether it lets a log through.
-    pub fn matches(&self, log: &Log) -> bool {
-        (self.apps.is_empty() || self.apps.contains(&log.app))
-            && (self.levels.is_empty() || self.levels.iter().any(|level| level.as_str() == log.level))
-    }
 }

@@ -32,7 +32,8 @@ pub(super) fn from_field(value: Option<&FieldValue<'_>>) -> Result<Option<DateTi
     time.map(Some).ok_or_else(|| vec![EXPECTED.to_owned()])
 }
 
-fn from_text(text: &str) -> Option<DateTime<Utc>> {
+/// Reads a text as [`from_field`] does.
+pub(super) fn from_text(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     let time = DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
     // Through microseconds, for a leap second has more of them than a second.

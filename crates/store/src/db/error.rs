@@ -11,6 +11,9 @@ pub enum DbError {
     /// The database cannot be reached or takes nothing now: worth another try later.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
+    /// It was given up at the deadline that was set for it.
+    #[error("a statement took too long")]
+    TooSlow,
     /// Anything else.
     #[error("the database refused: {0}")]
     Query(QueryError),
@@ -32,10 +35,14 @@ const UNAVAILABLE: &[&str] = &[
     "Server shutdown in progress",
     "WSREP has not yet prepared",
 ];
+const TOO_SLOW: &[&str] = &["max_statement_time exceeded", "maximum statement execution time exceeded"];
 const RETRYABLE: &[&str] = &["Deadlock found", "Lock wait timeout", "WSREP", "Got error 1180"];
 
 impl From<QueryError> for DbError {
     fn from(error: QueryError) -> Self {
+        if matches!(&error, QueryError::DatabaseError(_, info) if contains_any(info.message(), TOO_SLOW)) {
+            return Self::TooSlow;
+        }
         let gone = match &error {
             QueryError::DatabaseError(DatabaseErrorKind::ClosedConnection, info) => Some(info.message().to_owned()),
             QueryError::DatabaseError(_, info) if contains_any(info.message(), UNAVAILABLE) => {
@@ -51,7 +58,7 @@ impl From<QueryError> for DbError {
 impl Retryable for DbError {
     fn is_retryable(&self) -> bool {
         match self {
-            Self::Unavailable(_) => false,
+            Self::Unavailable(_) | Self::TooSlow => false,
             Self::Query(QueryError::DatabaseError(DatabaseErrorKind::SerializationFailure, _)) => true,
             Self::Query(QueryError::DatabaseError(_, info)) => contains_any(info.message(), RETRYABLE),
             Self::Query(_) => false,

@@ -1,10 +1,14 @@
 //! GET of `/api/logs/`: which logs are wanted, and a page of them.
 
+use std::time::Duration;
+
+use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, Responder};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
-use logmon_core::log::{Level, Log, LogFilter};
-use logmon_core::page::Cursor;
+use logmon_core::log::{Log, LogFilter};
+use logmon_core::page::{Cursor, Page};
 use logmon_store::db::logs;
 
 use super::LogView;
@@ -12,30 +16,51 @@ use crate::error::ApiError;
 use crate::query::{Listing, Query};
 use crate::state::State;
 
-/// The newest logs of any mix of `app` and `level`, each of which may repeat.
+/// How far back a text is looked for where nothing is said.
+const TEXT_RANGE: TimeDelta = TimeDelta::hours(24);
+/// How long the database looks for a text at most.
+const TEXT_DEADLINE: Duration = Duration::from_millis(1_700);
+
+/// From when on logs were looked at, and until when, where that is not for ever.
+const SINCE: HeaderName = HeaderName::from_static("x-logmon-since");
+const UNTIL: HeaderName = HeaderName::from_static("x-logmon-until");
+
+/// The logs that a filter lets through, a page at a time.
+///
+/// A text is looked for in a bounded range, which the answer names. The next page keeps to the range of the first one,
+/// also where that was told from now on backwards.
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
-    let filter = filter(&query)?;
-    let page = query.page()?;
-    let rows = state.database(move |conn| logs::list(conn, &filter, Listing::<LogView>::one_more(page))).await?;
+    let now = state.clock.now();
+    let (mut filter, order) = LogFilter::from_query(query.pairs(), now)?;
+    if filter.reads_text() && filter.since.is_none() {
+        filter.since = Some(filter.until.unwrap_or(now) - TEXT_RANGE);
+    }
+    let list = filter.fingerprint(order);
+    let page = Page::of_list(query.last("limit"), query.last("cursor"), list)?;
+    let range = [("since", SINCE, filter.since), ("until", UNTIL, filter.until)];
+    let said: Vec<_> = range.into_iter().filter_map(|(name, header, time)| Some((name, header, text(time?)))).collect();
+    let turn = filter.reads_text().then(|| state.search_turn()).transpose()?;
+    let page_and_one = Listing::<LogView>::one_more(page);
+    let found = state.database(move |conn| {
+        let _turn = turn;
+        logs::list(conn, &filter, order, page_and_one, TEXT_DEADLINE)
+    });
     let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
-    Ok(Listing::new(rows, page, place, LogView::from))
+    let pinned = said.iter().map(|(name, _, time)| (*name, time.clone())).collect();
+    let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned).customize();
+    for (_, header, time) in said {
+        answer = answer.insert_header((header, time));
+    }
+    Ok(answer)
 }
 
-/// What `app` and `level` ask for.
-pub(super) fn filter(query: &Query) -> Result<LogFilter, FieldErrors> {
-    let mut errors = FieldErrors::default();
-    let apps = errors.take("app", query.apps()).unwrap_or_default();
-    let levels = errors.take("level", levels(query)).unwrap_or_default();
-    errors.into_result(LogFilter { apps, levels })
+fn text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, true)
 }
 
-fn levels(query: &Query) -> Result<Vec<Level>, Vec<String>> {
-    let level = |text: &str| {
-        Level::from_filter(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice: INFO, WARN or ERROR.")])
-    };
-    let mut levels = query.all("level").map(level).collect::<Result<Vec<_>, _>>()?;
-    levels.sort_unstable();
-    levels.dedup();
-    Ok(levels)
+/// Which logs a tail sends: it begins now and has no end, so a range means nothing to it.
+pub(super) fn filter_of_tail(query: &Query, now: DateTime<Utc>) -> Result<LogFilter, FieldErrors> {
+    let (filter, _order) = LogFilter::from_query(query.pairs(), now)?;
+    Ok(LogFilter { since: None, until: None, ..filter })
 }

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use logmon_core::field::FieldErrors;
 
-use super::list::filter;
+use super::list::filter_of_tail;
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::state::State;
@@ -19,7 +19,7 @@ const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 ///
 /// With `Last-Event-ID` it goes on where another tail, of this process or another, broke off.
 pub async fn tail(request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
-    let filter = filter(&Query::parse(request.query_string()))?;
+    let filter = filter_of_tail(&Query::parse(request.query_string()), state.clock.now())?;
     let after = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()).map(|value| {
         let seen = value.to_str().ok().and_then(|text| text.parse().ok());
         seen.ok_or_else(|| FieldErrors::one("Last-Event-ID", "Not the id of an event of this tail.".to_owned()))

@@ -1,0 +1,165 @@
+//! What a filter finds in the table, and what it lets through in memory: the same.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use logmon_core::app::AppId;
+use logmon_core::log::{Extra, Level, Log, LogFilter, Order, Record, TraceId};
+use logmon_core::page::{Cursor, Page};
+use logmon_store::db::{DbError, logs};
+use logmon_store::testing::TestDatabase;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+
+const LONG: Duration = Duration::from_secs(60);
+/// What messages are made of; queries look for the same.
+const WORDS: [&str; 24] = [
+    "time",
+    "out",
+    "TimeOut",
+    "支付",
+    "失败",
+    "微信支付",
+    "100%",
+    "1000",
+    "a_b",
+    "axb",
+    "c:\\temp",
+    "it's",
+    "café",
+    "CAFE",
+    "🚨",
+    "🚀",
+    "\"quoted\"",
+    "!",
+    "-",
+    "straße",
+    "STRASSE",
+    "ﬁle",
+    "ı",
+    "İ",
+];
+const VALUES: [&str; 8] = ["\"7\"", "7", "true", "null", "\"支付\"", "1.5", "{\"x\":1}", "\"a\\\"b\""];
+const KEYS: [&str; 3] = ["user", "a.b", "支付"];
+
+fn at(second: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_348_140 + second, 0).unwrap()
+}
+
+fn pick<'a>(random: &mut StdRng, from: &[&'a str]) -> &'a str {
+    from[random.random_range(0..from.len())]
+}
+
+fn fill(test: &TestDatabase, random: &mut StdRng) {
+    test.execute(
+        "INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', '', '2026-11-23'), (2, 'b', '', '2026-11-23'), (3, 'c', '', '2026-11-23')",
+    );
+    let records: Vec<Record> = (0..600).map(|_| record(random)).collect();
+    let (sender, stored) = std::sync::mpsc::channel();
+    test.writer().submit(records, Instant::now() + LONG, move |outcome| sender.send(outcome).unwrap());
+    stored.recv().unwrap().unwrap();
+}
+
+fn record(random: &mut StdRng) -> Record {
+    let words: Vec<&str> = (0..random.random_range(1..6)).map(|_| pick(random, &WORDS)).collect();
+    let attributes = random.random_bool(0.5).then(|| {
+        let json = format!("{{\"{}\":{}}}", pick(random, &KEYS), pick(random, &VALUES));
+        serde_json::from_str(&json).unwrap()
+    });
+    let trace_id = random.random_bool(0.3).then(|| TraceId::new(pick(random, &["t1", "T1", "t2"])));
+    Record {
+        app: AppId(random.random_range(1..=3)),
+        level: Level::ALL[random.random_range(0..3)],
+        message: words.join(pick(random, &[" ", ""])),
+        // Few moments, so that pages end within one.
+        created_at: at(random.random_range(0..40)),
+        event_id: None,
+        extra: Some(Box::new(Extra { attributes, trace_id, ..Extra::default() })),
+    }
+}
+
+fn query(random: &mut StdRng) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let mut add = |name: &str, value: String| pairs.push((name.to_owned(), value));
+    if random.random_bool(0.4) {
+        add("app", random.random_range(1..=4).to_string());
+    }
+    if random.random_bool(0.4) {
+        add("level", pick(random, &["INFO", "WARN", "ERROR"]).to_owned());
+    }
+    if random.random_bool(0.3) {
+        add("since", (1_795_348_140 + random.random_range(0..20)).to_string());
+        add("until", (1_795_348_140 + random.random_range(20..45)).to_string());
+    }
+    if random.random_bool(0.7) {
+        let terms: Vec<String> = (0..random.random_range(1..3))
+            .map(|_| format!("{}{}", pick(random, &["", "", "-"]), pick(random, &WORDS)))
+            .collect();
+        add("q", terms.join(" "));
+    }
+    if random.random_bool(0.3) {
+        let value = pick(random, &["7", "true", "null", "支付", "1.5", "{\"x\":1}", "a\"b", "other"]);
+        add(&format!("attr.{}", pick(random, &KEYS)), value.to_owned());
+    }
+    if random.random_bool(0.2) {
+        add("trace_id", pick(random, &["t1", "T1", "t3"]).to_owned());
+    }
+    if random.random_bool(0.5) {
+        add("order", "asc".to_owned());
+    }
+    pairs
+}
+
+/// Every page of a list, one behind the other.
+fn pages(test: &TestDatabase, filter: &LogFilter, order: Order, limit: u32) -> Vec<Log> {
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = logs::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
+        let Some(last) = page.last() else { return all };
+        after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
+        all.extend(page);
+    }
+}
+
+#[test]
+fn the_table_and_the_memory_agree_on_every_filter_and_page() {
+    let test = TestDatabase::new();
+    let mut random = StdRng::seed_from_u64(11);
+    fill(&test, &mut random);
+    let mut all = pages(&test, &LogFilter::default(), Order::OldestFirst, 1_000);
+    assert_eq!(all.len(), 600);
+    let mut some = 0;
+    for _ in 0..150 {
+        let query = query(&mut random);
+        let (filter, order) = LogFilter::from_query(&query, at(0)).unwrap();
+        all.sort_by_key(|log| (log.created_at, log.id));
+        if order == Order::NewestFirst {
+            all.reverse();
+        }
+        let expected: Vec<&Log> = all.iter().filter(|log| filter.matches(log)).collect();
+        let found = pages(&test, &filter, order, random.random_range(20..200));
+        assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query:?}");
+        some += usize::from(!expected.is_empty());
+    }
+    assert!(some > 50, "most queries found nothing");
+}
+
+#[test]
+fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
+    let test = TestDatabase::new();
+    test.execute(
+        "INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1, 'INFO', REPEAT('m', 2000), '2026-11-23 03:12:45' FROM seq_1_to_5000",
+    );
+    let words: Vec<String> = (0..16).map(|n| format!("-%{n}")).collect();
+    let pairs = [("q".to_owned(), words.join(" "))];
+    let (filter, order) = LogFilter::from_query(&pairs, at(0)).unwrap();
+    let page = Page { limit: 1, after: Some(Cursor { created_at: at(0), id: 0 }) };
+    let mut conn = test.connect();
+    let slow = logs::list(&mut conn, &filter, order, page, Duration::from_micros(10));
+    assert!(matches!(slow, Err(DbError::TooSlow)), "{slow:?}");
+    assert_eq!(logs::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log"), 5_000);
+}

@@ -5,10 +5,14 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::prelude::*;
+use diesel::sql_query;
+use diesel::sql_types::Bigint;
 use logmon_core::app::AppId;
 use logmon_core::log::{Extra, Level, Log, LogFilter, Order, Record, TraceId};
 use logmon_core::page::{Cursor, Page};
-use logmon_store::db::logs;
+use logmon_store::db::{DbError, logs};
 use logmon_store::testing::TestDatabase;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -144,4 +148,23 @@ fn the_table_and_the_memory_agree_on_every_filter_and_page() {
         some += usize::from(!expected.is_empty());
     }
     assert!(some > 50, "most queries found nothing");
+}
+
+#[test]
+fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
+    let test = TestDatabase::new();
+    let pairs = [("q".to_owned(), "m".to_owned())];
+    let (filter, order) = LogFilter::from_query(&pairs, at(0)).unwrap();
+    let page = Page { limit: 1, after: None };
+    let mut conn = test.connect();
+    // It waits for as long as the table is locked, so its deadline ends it, and without one this.
+    sql_query("SET SESSION lock_wait_timeout = 10").execute(&mut conn).unwrap();
+    let mut lock = test.session();
+    lock.execute("LOCK TABLES core_log WRITE");
+    let ended = logs::list(&mut conn, &filter, order, page, Duration::from_millis(50));
+    assert!(matches!(ended, Err(DbError::TooSlow)), "{ended:?}");
+    lock.execute("UNLOCK TABLES");
+    assert_eq!(logs::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
+    let left = diesel::select(sql::<Bigint>("CAST(@@SESSION.max_statement_time * 1000000 AS SIGNED)"));
+    assert_eq!(left.get_result::<i64>(&mut conn).unwrap(), 0);
 }

@@ -6,10 +6,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::LINK;
 use actix_web::web::Json;
 use actix_web::{HttpResponse, Responder};
-use logmon_core::app::AppId;
 use logmon_core::field::FieldErrors;
 use logmon_core::page::{Cursor, Fingerprint, Page};
-use logmon_core::python::{self, Int};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -48,27 +46,6 @@ impl Query {
     /// What is wrong with either.
     pub fn page(&self) -> Result<Page, FieldErrors> {
         Page::from_query(self.last("limit"), self.last("cursor"))
-    }
-
-    /// The apps of the parameter `app`; a number past 64 bits is an app that does not exist.
-    ///
-    /// # Errors
-    /// The messages for the parameter.
-    pub fn apps(&self) -> Result<Vec<AppId>, Vec<String>> {
-        /// Each app is a query of its own.
-        const APPS_MAX: usize = 100;
-        let app = |text: &str| match python::int(text) {
-            Some(Int::Small(id)) => Ok(AppId(id)),
-            Some(Int::Big) => Ok(AppId(-1)),
-            None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
-        };
-        let mut apps = self.all("app").map(app).collect::<Result<Vec<_>, _>>()?;
-        apps.sort_unstable();
-        apps.dedup();
-        if apps.len() > APPS_MAX {
-            return Err(vec![format!("At most {APPS_MAX} apps can be asked for at once.")]);
-        }
-        Ok(apps)
     }
 }
 
@@ -115,9 +92,8 @@ impl<T: Serialize> Responder for Listing<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let next = self.next.map(|cursor| {
-            let name = |pair: &str| pair.split('=').next().unwrap_or_default().to_owned();
             let stays = |pair: &&str| {
-                let name = name(pair);
+                let name = pair.split('=').next().unwrap_or_default();
                 !pair.is_empty() && name != "cursor" && self.pinned.iter().all(|(pinned, _)| *pinned != name)
             };
             let cursor = self.list.map_or_else(|| cursor.encode(), |list| cursor.encode_for(list));

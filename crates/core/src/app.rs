@@ -4,11 +4,36 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::field::{FieldErrors, FieldValue, Fields, text};
+use crate::python::{self, Int};
 
 /// The id of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AppId(pub i64);
+
+/// How many apps may be asked for at once.
+const ASKED_MAX: usize = 100;
+
+impl AppId {
+    /// Reads the values of the parameter `app`: in order, and each once. A number past 64 bits is an app that does not exist.
+    ///
+    /// # Errors
+    /// The messages for the parameter.
+    pub fn from_query<'a>(values: impl Iterator<Item = &'a str>) -> Result<Vec<Self>, Vec<String>> {
+        let app = |text: &str| match python::int(text) {
+            Some(Int::Small(id)) => Ok(Self(id)),
+            Some(Int::Big) => Ok(Self(-1)),
+            None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
+        };
+        let mut apps = values.map(app).collect::<Result<Vec<_>, _>>()?;
+        apps.sort_unstable();
+        apps.dedup();
+        if apps.len() > ASKED_MAX {
+            return Err(vec![format!("At most {ASKED_MAX} apps can be asked for at once.")]);
+        }
+        Ok(apps)
+    }
+}
 
 /// A business system.
 #[derive(Debug, Clone, PartialEq, Eq)]

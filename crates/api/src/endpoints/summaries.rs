@@ -41,7 +41,7 @@ impl From<(i64, Summary)> for SummaryView {
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let mut errors = FieldErrors::default();
-    let apps = errors.take("app", query.apps()).unwrap_or_default();
+    let apps = errors.take("app", AppId::from_query(query.all("app"))).unwrap_or_default();
     let mut day =
         |name| query.last(name).filter(|text| !text.is_empty()).and_then(|text| errors.take(name, date(text)));
     let (since, until) = (day("since"), day("until"));

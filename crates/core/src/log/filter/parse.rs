@@ -6,10 +6,7 @@ use super::{AttributeIs, LogFilter, Order, Term, moment};
 use crate::app::AppId;
 use crate::field::FieldErrors;
 use crate::log::Level;
-use crate::python::{self, Int};
 
-/// How many apps may be asked for at once.
-const APPS_MAX: usize = 100;
 /// How many characters the search text may have.
 const TEXT_MAX: usize = 256;
 /// How many words and phrases it may have.
@@ -30,12 +27,14 @@ impl LogFilter {
     /// # Errors
     /// Every wrong parameter, with what was expected.
     pub fn from_query(query: &[(String, String)], now: DateTime<Utc>) -> Result<(Self, Order), FieldErrors> {
-        let all = |name: &'static str| query.iter().filter(move |(key, value)| key == name && !value.is_empty());
-        let last = |name| all(name).next_back().map(|(_, value)| value.as_str());
+        let all = |name: &'static str| {
+            query.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        };
+        let last = |name| all(name).next_back();
         let mut errors = FieldErrors::default();
         let filter = Self {
-            apps: errors.take("app", apps(all("app").map(|(_, value)| value))).unwrap_or_default(),
-            levels: errors.take("level", levels(all("level").map(|(_, value)| value))).unwrap_or_default(),
+            apps: errors.take("app", AppId::from_query(all("app"))).unwrap_or_default(),
+            levels: errors.take("level", levels(all("level"))).unwrap_or_default(),
             since: errors.take("since", time(last("since"), now)).flatten(),
             until: errors.take("until", time(last("until"), now)).flatten(),
             terms: errors.take("q", terms(last("q"))).unwrap_or_default(),
@@ -50,31 +49,14 @@ impl LogFilter {
     }
 }
 
-/// A number past 64 bits is an app that does not exist.
-fn apps<'a>(values: impl Iterator<Item = &'a String>) -> Result<Vec<AppId>, Vec<String>> {
-    let app = |text: &String| match python::int(text) {
-        Some(Int::Small(id)) => Ok(AppId(id)),
-        Some(Int::Big) => Ok(AppId(-1)),
-        None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
-    };
-    let apps = sorted(values.map(app).collect::<Result<_, _>>()?);
-    if apps.len() > APPS_MAX {
-        return Err(vec![format!("At most {APPS_MAX} apps can be asked for at once.")]);
-    }
-    Ok(apps)
-}
-
-fn levels<'a>(values: impl Iterator<Item = &'a String>) -> Result<Vec<Level>, Vec<String>> {
-    let level = |text: &String| {
+fn levels<'a>(values: impl Iterator<Item = &'a str>) -> Result<Vec<Level>, Vec<String>> {
+    let level = |text: &str| {
         Level::from_filter(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice: INFO, WARN or ERROR.")])
     };
-    Ok(sorted(values.map(level).collect::<Result<_, _>>()?))
-}
-
-fn sorted<T: Ord>(mut values: Vec<T>) -> Vec<T> {
-    values.sort_unstable();
-    values.dedup();
-    values
+    let mut levels = values.map(level).collect::<Result<Vec<_>, _>>()?;
+    levels.sort_unstable();
+    levels.dedup();
+    Ok(levels)
 }
 
 fn time(text: Option<&str>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>, Vec<String>> {

@@ -90,7 +90,9 @@ impl Intake {
     /// # Errors
     /// What is wrong with it as a whole.
     pub(super) fn finish(mut self) -> Result<Incoming, ApiError> {
-        if let Some(converter) = self.converter.as_mut().filter(|_| !matches!(self.text, Text::Refused(_))) {
+        if !self.is_refused()
+            && let Some(converter) = &mut self.converter
+        {
             self.text.push(converter.finish()?.as_bytes())?;
         }
         let hash = self.hasher.map_or([0; 32], |hasher| hasher.finalize().into());

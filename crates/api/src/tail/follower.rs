@@ -43,7 +43,7 @@ pub(super) fn start(tails: Tails, state: State) {
             let pause = match look(&tails, &state, seen).await {
                 Ok(Found::Some) => Duration::from_millis(20),
                 Ok(Found::All(last)) => {
-                    if let Some(settled) = settling.settled(last) {
+                    if let Some(settled) = last.and_then(|last| settling.settled(last)) {
                         tails.settle(settled);
                     }
                     ASK
@@ -66,15 +66,14 @@ pub(super) fn start(tails: Tails, state: State) {
 enum Found {
     /// More than was read.
     Some,
-    /// All of it, up to this id.
-    All(LogId),
+    /// All of it, up to this id; none when nobody reads any more.
+    All(Option<LogId>),
 }
 
 async fn look(tails: &Tails, state: &State, seen: Seen) -> Result<Found, ApiError> {
     let logs = state.database(move |conn| log_tail::unseen(conn, &seen, LOGS)).await?;
     let all = logs.len() < usize::try_from(LOGS).unwrap_or(usize::MAX);
-    tails.publish(logs);
-    let last = tails.seen().map_or(LogId(0), |seen| seen.last());
+    let last = tails.publish(logs);
     Ok(if all { Found::All(last) } else { Found::Some })
 }
 

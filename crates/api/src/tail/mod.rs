@@ -108,10 +108,10 @@ impl Tails {
         }
     }
 
-    /// Hands logs that were not seen yet to the readers whose filters they match.
-    fn publish(&self, logs: Vec<Log>) {
+    /// Hands logs that were not seen yet to the readers whose filters they match, and says which id is the largest now.
+    fn publish(&self, logs: Vec<Log>) -> Option<LogId> {
         let mut readers = self.readers();
-        let Readers { seen: Some(seen), all, .. } = &mut *readers else { return };
+        let Readers { seen: Some(seen), all, .. } = &mut *readers else { return None };
         for log in logs {
             if !seen.insert(log.id) {
                 continue;
@@ -125,6 +125,7 @@ impl Tails {
                 reader.send(event.clone(), &self.dropped)
             });
         }
+        Some(seen.last())
     }
 
     /// Sends every reader a sign of life, and drops those that are gone.

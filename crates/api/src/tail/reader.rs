@@ -32,10 +32,7 @@ pub async fn stream(
     after: Option<Seen>,
 ) -> Result<impl Stream<Item = Result<Bytes, Infallible>> + 'static, ApiError> {
     let joined = tails.join(state, filter.clone()).await?;
-    let missed = match after {
-        Some(after) => Missed::since(after, joined.seen.clone()),
-        None => Missed::nothing(joined.seen.clone()),
-    };
+    let missed = Missed { had: after.unwrap_or_else(|| joined.seen.clone()), now: joined.seen, left: MISSED_MAX };
     let begin = [Event::retry(RETRY_MS).into_bytes(), Event::heartbeat(&missed.had).into_bytes()];
     let state = state.clone();
     let missed = stream::unfold(Some(missed), move |missed| {
@@ -59,14 +56,6 @@ struct Missed {
 }
 
 impl Missed {
-    fn since(had: Seen, now: Seen) -> Self {
-        Self { had, now, left: MISSED_MAX }
-    }
-
-    fn nothing(now: Seen) -> Self {
-        Self { had: now.clone(), now, left: 0 }
-    }
-
     /// The next events, and what is missed behind them.
     async fn next(mut self, state: &State, filter: &LogFilter) -> Option<(Bytes, Option<Self>)> {
         if self.had == self.now {

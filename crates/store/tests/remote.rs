@@ -90,13 +90,9 @@ fn a_caller_that_is_gone_gets_no_reply_and_one_that_goes_leaves_none_behind() {
 #[test]
 fn a_listener_whose_connection_is_cut_listens_again() {
     let test = TestBroker::new();
-    let server = test.url().trim_start_matches("redis://").split('/').next().unwrap().to_owned();
-    let proxy = Proxy::to(&server);
-    let settings = BrokerSettings {
-        redis_url: format!("redis://{}/0", proxy.address()).into(),
-        redis_key_prefix: test.prefix().to_owned(),
-        result_expires: PATIENCE,
-    };
+    let (proxy, url) = Proxy::before(test.url());
+    let settings =
+        BrokerSettings { redis_url: url.into(), redis_key_prefix: test.prefix().to_owned(), result_expires: PATIENCE };
     let (requests, beginnings) = listen(&Broker::new(&settings, 1).unwrap());
     beginnings.recv_timeout(PATIENCE).unwrap();
     let send = |text: &str| test.connect().publish::<_, _, ()>(test.broker.keys().control(), text).unwrap();

@@ -233,10 +233,8 @@ fn what_others_write_is_found_and_counted_anew_while_logs_come_in() {
 fn a_silent_connection_does_not_stop_the_rest() {
     let test = TestDatabase::new();
     let app = app(&test, "shop");
-    let url = test.url();
-    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let writer = Writer::start(&settings(&url.replace(server, proxy.address())));
+    let (proxy, url) = Proxy::before(&test.url());
+    let writer = Writer::start(&settings(&url));
     for _ in 0..4 {
         store(&writer, vec![record(app, Level::Info, 0)]).unwrap();
     }

@@ -167,6 +167,13 @@ fn two_workers_killed_again_and_again_store_each_queued_batch_once() {
     assert_stored(&system, BATCHES);
 }
 
+/// Leaves only what the load stored.
+fn take_away_app_2(system: &System) {
+    for table in ["core_log", "core_logcount", "core_loghourcount"] {
+        system.database.execute(&format!("DELETE FROM {table} WHERE app_id = 2"));
+    }
+}
+
 /// The programs have lived through everything.
 fn assert_alive(processes: impl IntoIterator<Item = Process>) {
     for mut process in processes {
@@ -220,7 +227,7 @@ fn a_redis_that_takes_no_writes_for_a_while_loses_nothing() {
         load.wait_for_more(50);
     });
     assert_alive([beat]);
-    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2; DELETE FROM core_loghourcount WHERE app_id = 2");
+    take_away_app_2(&system);
     load.assert_done();
     assert_alive(workers.into_iter().chain([api.process]));
 }
@@ -258,7 +265,7 @@ fn a_redis_that_is_full_takes_nothing_new_and_what_it_has_comes_to_its_end() {
         beat.wait_for_line("ticking again");
     });
     assert_alive([beat]);
-    system.database.execute("DELETE FROM core_log WHERE app_id = 2; DELETE FROM core_logcount WHERE app_id = 2; DELETE FROM core_loghourcount WHERE app_id = 2");
+    take_away_app_2(&system);
     load.assert_done();
     for worker in &workers {
         let said = worker.said();

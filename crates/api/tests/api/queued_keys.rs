@@ -74,41 +74,28 @@ fn redis_alone_remembers_a_batch_of_which_nothing_was_stored() {
     assert_eq!(waiting(&system), 0);
 }
 
+/// What is heard when 24 clients ask two servers at once, each until it has an answer.
+fn at_once<T: Ord + Send>(apis: &[Api; 2], ask: impl Fn(&Api, usize) -> Option<T> + Sync) -> BTreeSet<T> {
+    let ask = &ask;
+    std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            (0..24).map(|n| scope.spawn(move || eventually("an answer", || ask(&apis[n % 2], n)))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn one_key_many_times_at_once_is_one_task() {
     let system = System::new();
     let apis = [system.serve(), system.serve()];
-    let bodies: BTreeSet<Vec<u8>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..24)
-            .map(|n| {
-                scope.spawn({
-                    let api = &apis[n % 2];
-                    move || {
-                        eventually("an answer", || {
-                            Some(post_async(api, Some("k"), &log("m"))).filter(|a| a.status == 202)
-                        })
-                    }
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap().body).collect()
+    let bodies = at_once(&apis, |api, _| {
+        let answer = post_async(api, Some("k"), &log("m"));
+        (answer.status == 202).then_some(answer.body)
     });
     assert_eq!((bodies.len(), waiting(&system)), (1, 1));
     // The same for two bodies: one of them has the key.
-    let statuses: BTreeSet<u16> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..24)
-            .map(|n| {
-                scope.spawn({
-                    let api = &apis[n % 2];
-                    move || {
-                        eventually("an answer", || {
-                            Some(post_async(api, Some("l"), &log(&(n / 12).to_string())).status).filter(|s| *s != 503)
-                        })
-                    }
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    let statuses = at_once(&apis, |api, n| {
+        Some(post_async(api, Some("l"), &log(&(n / 12).to_string())).status).filter(|status| *status != 503)
     });
     assert_eq!((statuses, waiting(&system)), (BTreeSet::from([202, 422]), 2));
 }
@@ -147,10 +134,8 @@ fn what_was_stored_at_once_is_not_queued() {
 #[test]
 fn without_the_database_a_queued_batch_is_known_all_the_same() {
     let system = System::new();
-    let url = system.database.url();
-    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let api = system.serve_with(&[("DATABASE_URL", &url.replace(server, proxy.address()))]);
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let api = system.serve_with(&[("DATABASE_URL", &url)]);
     let before = post_async(&api, Some("before"), &log("m"));
     for weather in [Weather::Cut, Weather::Silent] {
         proxy.set(weather);
@@ -167,9 +152,7 @@ fn without_the_database_a_queued_batch_is_known_all_the_same() {
 #[test]
 fn without_redis_a_key_holds_for_what_is_stored_at_once() {
     let system = System::new();
-    let server = system.broker.url().trim_start_matches("redis://").split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let url = system.broker.url().replace(server, proxy.address());
+    let (proxy, url) = Proxy::before(system.broker.url());
     let api = system.serve_with(&[("REDIS_URL", &url)]);
     for weather in [Weather::Cut, Weather::Silent] {
         proxy.set(weather);

@@ -183,10 +183,7 @@ fn a_worker_told_to_stop_puts_back_what_it_cannot_end_in_time() {
 #[test]
 fn a_task_waits_for_the_database_without_using_up_its_attempts() {
     let system = System::new();
-    let url = system.database.url();
-    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let through = url.replace(server, proxy.address());
+    let (proxy, through) = Proxy::before(&system.database.url());
     let (api, worker) = (system.serve_with(&[("DATABASE_URL", &through)]), system.work(&[("DATABASE_URL", &through)]));
     proxy.set(Weather::Cut);
     let accepted = api.post("/api/summaries/", &json!({"date": today()})).json();
@@ -202,9 +199,7 @@ fn a_task_waits_for_the_database_without_using_up_its_attempts() {
 #[test]
 fn without_redis_logs_are_taken_all_the_same() {
     let system = System::new();
-    let server = system.broker.url().trim_start_matches("redis://").split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let url = system.broker.url().replace(server, proxy.address());
+    let (proxy, url) = Proxy::before(system.broker.url());
     let api = system.serve_with(&[("REDIS_URL", &url)]);
     for weather in [Weather::Cut, Weather::Silent] {
         proxy.set(weather);
@@ -225,10 +220,8 @@ fn without_redis_logs_are_taken_all_the_same() {
 #[test]
 fn a_silent_database_makes_nobody_wait_long() {
     let system = System::new();
-    let url = system.database.url();
-    let server = url.split('@').nth(1).unwrap().split('/').next().unwrap();
-    let proxy = Proxy::to(server);
-    let api = system.serve_with(&[("DATABASE_URL", &url.replace(server, proxy.address()))]);
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let api = system.serve_with(&[("DATABASE_URL", &url)]);
     proxy.set(Weather::Silent);
     let log = json!({"app": 1, "level": "INFO", "message": "m"});
     // More than there are connections: those that are stuck must not keep the rest from an answer.

@@ -45,6 +45,15 @@ impl Proxy {
         proxy
     }
 
+    /// A proxy to the server that a URL names, and the URL that leads through it.
+    pub fn before(url: &str) -> (Self, String) {
+        let parsed = url::Url::parse(url).unwrap_or_else(|e| panic!("{url}: {e}"));
+        let server = format!("{}:{}", parsed.host_str().unwrap_or_default(), parsed.port().unwrap_or_default());
+        let proxy = Self::to(&server);
+        let through = url.replace(&server, proxy.address());
+        (proxy, through)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> &str {
         &self.address

@@ -29,6 +29,7 @@ use commands::queue::Queue;
 use commands::revoke::Revoke;
 use commands::serve::Serve;
 use commands::verify::Verify;
+use commands::worker::Worker;
 
 /// LogMon's API: collects logs over HTTP, and looks after the database
 #[derive(Debug, Parser)]
@@ -56,6 +57,8 @@ enum Command {
     DeadLetter(DeadLetters),
     /// Show the queues, and let them stand still
     Queue(Queue),
+    /// Show the workers, and what they run
+    Worker(Worker),
 }
 
 /// Runs the program and says with which status it ends.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Revoke(revoke) => revoke.run(),
         Command::DeadLetter(dead_letters) => dead_letters.run(),
         Command::Queue(queue) => queue.run(),
+        Command::Worker(worker) => worker.run(),
     };
     done.unwrap_or_else(|error| {
         eprintln!("{error:#}");

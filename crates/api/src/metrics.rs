@@ -18,8 +18,21 @@ use crate::health::Report;
 use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
-const ROUTES: [&str; 11] =
-    ["logs", "alerts", "apps", "summaries", "tasks", "dead-letters", "queues", "healthz", "readyz", "metrics", "other"];
+const ROUTES: [&str; 13] = [
+    "logs",
+    "alerts",
+    "apps",
+    "summaries",
+    "tasks",
+    "dead-letters",
+    "queues",
+    "workers",
+    "schedules",
+    "healthz",
+    "readyz",
+    "metrics",
+    "other",
+];
 const METHODS: [&str; 3] = ["GET", "POST", "other"];
 const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 

@@ -1,4 +1,5 @@
-//! The rules of LogMon, free of input and output: what a log, an alert, a schedule, a task and a Celery message are.
+//! The rules of LogMon, free of input and output: what a log, an alert, a schedule, a task, a worker and a Celery
+//! message are.
 //!
 //! Nothing here opens a socket, knows a database or asks for the time; only [`clock`] reads a clock and only
 //! [`config`] reads the environment.
@@ -16,3 +17,4 @@ pub mod schedule;
 pub mod stop;
 pub mod summary;
 pub mod tasks;
+pub mod worker;

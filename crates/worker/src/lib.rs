@@ -4,7 +4,7 @@
 //! tells Redis what became of them, and the [`board`] is where the three meet; the [`heartbeat`] says that this worker is
 //! alive; the [`reaper`] brings back what dead workers held and what has become due; [`revokes`] is what is not to be
 //! run. [`registry`] lists the handlers, [`events`] tells who listens, [`control`] answers who asks, and [`presence`] is how
-//! both know the worker.
+//! both know the worker; [`vitals`] is what the heartbeat says.
 
 pub mod board;
 pub mod context;
@@ -28,6 +28,7 @@ pub mod runner;
 pub mod running;
 pub mod slots;
 pub mod time_limits;
+pub mod vitals;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -52,7 +53,6 @@ use board::Board;
 use context::Context;
 use events::Events;
 use fetcher::Fetcher;
-use heartbeat::Loop;
 use limits::Limits;
 use metrics::{Counting, Figures};
 use presence::{Open, Presence};
@@ -64,6 +64,7 @@ use runner::Runner;
 use running::Running;
 use slots::Slots;
 use time_limits::TimeLimits;
+use vitals::Vitals;
 
 /// LogMon's worker: runs the tasks of the queues
 #[derive(Debug, Parser)]
@@ -128,7 +129,10 @@ impl Cli {
         let figures = Figures::default();
         self.show(&figures, &open)?;
         let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
-        let beating = self.beat(&broker, &worker, &figures);
+        let interval = heartbeat::interval(self.worker.worker_timeout, self.worker.visibility_timeout);
+        let vitals = Vitals { name: name.clone(), interval, open: open.clone() };
+        let (timeout, pulse) = (self.worker.worker_timeout, figures.heartbeat.clone());
+        let beating = heartbeat::start(broker.clone(), worker.clone(), timeout, vitals.clone(), pulse);
         let presence = Presence::begin(name.clone(), &self.broker, &self.remote, &open.running)?;
         let events: Arc<dyn Events> =
             Arc::new(Counting { figures: figures.clone(), next: Arc::new(presence.events()) });
@@ -158,7 +162,7 @@ impl Cli {
                 stop,
                 pulse: figures.fetching,
             };
-            self.serve(&slots, fetcher, reporter);
+            self.serve(&slots, fetcher, reporter, &vitals);
             limiting.stop();
         }
         beating.stop();
@@ -175,11 +179,6 @@ impl Cli {
         logmon_store::metrics::serve(listen, registry, move || figures.ready(patience, &stop))
             .with_context(|| format!("METRICS_LISTEN is {listen}, but that address cannot be listened on"))?;
         Ok(())
-    }
-
-    fn beat(&self, broker: &Broker, worker: &WorkerId, figures: &Figures) -> Loop {
-        let (timeout, visibility) = (self.worker.worker_timeout, self.worker.visibility_timeout);
-        heartbeat::start(broker.clone(), worker.clone(), timeout, visibility, figures.heartbeat.clone())
     }
 
     /// The database, with how many connections: a slot without one would only put its tasks back.
@@ -217,16 +216,22 @@ impl Cli {
     }
 
     /// Runs tasks until the process is told to end, and those that run then to their end, within the grace.
-    fn serve(&self, slots: &Slots, fetcher: Fetcher, reporter: Reporter) {
+    fn serve(&self, slots: &Slots, fetcher: Fetcher, reporter: Reporter, vitals: &Vitals) {
         let (board, stop, broker) = (fetcher.board.clone(), fetcher.stop.clone(), fetcher.broker.clone());
+        let worker = fetcher.worker.clone();
         slots.fill();
         let fetching = std::thread::spawn(move || fetcher.run());
         let reporting = std::thread::spawn(move || reporter.run());
-        let reaping = reaper::start(broker, self.worker.worker_timeout, self.worker.visibility_timeout, stop.clone());
+        let reaping =
+            reaper::start(broker.clone(), self.worker.worker_timeout, self.worker.visibility_timeout, stop.clone());
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }
         board.close();
+        // Before its turn comes: that is a while, and may be over by then.
+        if let Err(error) = broker.show(&worker, &vitals.now()) {
+            log::debug!("not said that this worker drains: {error}");
+        }
         drain(&stop, slots, self.worker.grace);
         board.complete();
         for thread in [fetching, reporting] {

@@ -1,6 +1,7 @@
 //! The program's subcommands, as Django's `manage.py` and `celery` would be used.
 
 pub mod app;
+mod ask;
 pub mod call;
 pub mod dead_letter;
 pub mod migrate;
@@ -8,6 +9,7 @@ pub mod queue;
 pub mod revoke;
 pub mod serve;
 pub mod verify;
+pub mod worker;
 
 use std::io::Write as _;
 

@@ -3,12 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use logmon_core::config::{BrokerSettings, LogSettings};
-use logmon_core::stop::Stop;
 use logmon_store::broker::{Broker, BrokerError};
-use serde::Serialize;
 
-use super::print_json;
+use super::ask::Settings;
 use crate::endpoints::queues::{QueueView, all, one};
 
 /// `queue`.
@@ -43,14 +40,6 @@ enum Action {
     },
 }
 
-#[derive(Debug, Args)]
-struct Settings {
-    #[command(flatten)]
-    broker: BrokerSettings,
-    #[command(flatten)]
-    log: LogSettings,
-}
-
 impl Queue {
     /// Does it and prints the queues as JSON on standard output.
     ///
@@ -73,14 +62,4 @@ fn change(
     names.iter().try_for_each(|name| change(broker, name))?;
     let found = names.iter().map(|name| one(broker, name)).collect::<Result<Vec<_>, _>>()?;
     Ok(found.into_iter().flatten().collect())
-}
-
-impl Settings {
-    fn print<T: Serialize>(&self, ask: impl Fn(&Broker) -> Result<T, BrokerError>) -> anyhow::Result<ExitCode> {
-        self.log.install();
-        let (broker, stop) = (Broker::new(&self.broker, 1)?, Stop::on_signals()?);
-        let Some(answer) = stop.wait_for("Redis", || ask(&broker)) else { return Ok(ExitCode::FAILURE) };
-        print_json(&answer)?;
-        Ok(ExitCode::SUCCESS)
-    }
 }

@@ -10,6 +10,7 @@ pub mod root;
 pub mod schedules;
 pub mod summaries;
 pub mod tasks;
+pub mod workers;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use logmon_core::python::{self, Int};

@@ -5,7 +5,7 @@ mod endpoint;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 
-use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, schedules, summaries, tasks};
+use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, schedules, summaries, tasks, workers};
 use crate::error::ApiError;
 use crate::middleware::negotiate;
 use endpoint::Endpoint;
@@ -45,6 +45,7 @@ fn api(config: &mut ServiceConfig) {
         Endpoint::new("/queues", "Queue List", "").get(queues::list),
         Endpoint::new("/queues/{name}/pause", "Pause", "").post(queues::pause),
         Endpoint::new("/queues/{name}/resume", "Resume", "").post(queues::resume),
+        Endpoint::new("/workers", "Worker List", "").get(workers::list),
     ] {
         endpoint.register(config);
     }

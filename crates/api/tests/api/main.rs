@@ -21,3 +21,4 @@ mod schedules;
 mod search;
 mod story;
 mod tail;
+mod workers;

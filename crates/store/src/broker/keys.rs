@@ -105,6 +105,17 @@ impl Keys {
         self.key(&format!("rq:worker:{}", worker.0))
     }
 
+    /// String that expires: what a worker said of itself with its last heartbeat, as JSON.
+    pub fn said(&self, worker: &WorkerId) -> String {
+        self.key(&format!("rq:said:{}", worker.0))
+    }
+
+    /// Sorted set: the ids of the workers that said something lately and did not take their leave, by the time of it, in
+    /// seconds.
+    pub fn seen(&self) -> String {
+        self.key("rq:seen")
+    }
+
     /// Hash: delivery tag to the id of the worker that holds the message.
     pub fn holders(&self) -> String {
         self.key("rq:holders")

@@ -25,6 +25,7 @@ mod revokes;
 mod scheduled;
 mod scripts;
 mod slots;
+mod workers;
 
 pub use batches::{Admission, BatchKey, Bounds, QueuedBatch};
 pub use chords::Counted;
@@ -38,6 +39,7 @@ pub use finish::{Burial, Finish, Held, Keep, Publish};
 pub use keys::{Keys, WorkerId};
 pub use revokes::{REVOKES_MAX, Revoke, Running};
 pub use scheduled::Scheduled;
+pub use workers::Worker;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};

@@ -28,6 +28,7 @@ scripts! {
     DROP_DEAD = "drop_dead.lua";
     TRIM_DEAD = "trim_dead.lua";
     RENEW = "renew.lua";
+    SHOW = "show.lua";
     ENQUEUE_ONCE = "enqueue_once.lua";
     ENQUEUE_BATCH = "enqueue_batch.lua";
     REPLY = "reply.lua";

@@ -9,6 +9,7 @@ use logmon_store::testing::TestBroker;
 use logmon_store::testing::private_server::PrivateRedis;
 
 use crate::rig::{QUEUE, Rig, burial, success};
+use crate::workers::heartbeat;
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -34,6 +35,8 @@ fn flights_come_to_their_ends_on_a_full_server_and_nothing_new_goes_in() {
     // A worker starts, says that it is alive, and works.
     broker.declare(&[QUEUE.to_owned(), "other".to_owned()]).unwrap();
     assert_eq!(broker.renew(worker, LONG).unwrap(), 0);
+    broker.show(worker, &heartbeat("w@h", LONG)).unwrap();
+    assert_eq!(broker.workers().unwrap().len(), 1);
     let name = NodeName::from_format("w@h", "h");
     assert_eq!(broker.claim(worker, &name).unwrap(), name);
     let [done, later, buried, left] = [(); 4].map(|()| rig.fetch().unwrap());

@@ -11,4 +11,5 @@ mod groups;
 mod recovery;
 mod rig;
 mod slots;
+mod workers;
 mod wrong_kinds;

@@ -12,6 +12,7 @@ use redis::Commands as _;
 
 use crate::chords::{GROUP, part};
 use crate::rig::{QUEUE, Rig, burial, ending, success};
+use crate::workers::heartbeat;
 
 const LONG: Duration = Duration::from_secs(3_600);
 
@@ -83,6 +84,7 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     let all = [flights.as_slice(), &delayed].concat();
     assert_refuses(&rig, &all, || broker.delay(worker, &fetched.tag, Due::In(Duration::ZERO)));
     assert_refuses(&rig, &[keys.workers(), keys.holders(), keys.unacked_index()], || broker.renew(worker, LONG));
+    assert_refuses(&rig, &[keys.seen()], || broker.show(worker, &heartbeat("w@h", LONG)));
 
     // An end with everything that can follow from it.
     let (next, failed) =

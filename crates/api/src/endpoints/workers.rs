@@ -1,0 +1,79 @@
+//! `/api/workers/`: who works, on what, and who is lost.
+
+use actix_web::Responder;
+use actix_web::web::{Data, Json};
+use chrono::{DateTime, Utc};
+use logmon_core::celery::{NodeName, TaskId};
+use logmon_core::worker::{RunningTask, WorkerState};
+use logmon_store::broker::{Broker, BrokerError, Worker};
+use serde::Serialize;
+
+use super::rfc3339;
+use crate::error::ApiError;
+use crate::state::State;
+
+/// A worker.
+#[derive(Debug, Serialize)]
+pub struct WorkerView {
+    name: NodeName,
+    /// `ok`, `draining`, or `lost`.
+    state: WorkerState,
+    host: String,
+    pid: u32,
+    version: String,
+    /// When it said this, by the clock of Redis.
+    #[serde(serialize_with = "rfc3339")]
+    last_heartbeat: DateTime<Utc>,
+    queues: Vec<String>,
+    concurrency: usize,
+    busy: usize,
+    /// How many tasks it has begun since its start.
+    processed: u64,
+    /// The tasks that run, the longest first, at most 100.
+    tasks: Vec<TaskView>,
+}
+
+#[derive(Debug, Serialize)]
+struct TaskView {
+    id: TaskId,
+    name: String,
+    #[serde(serialize_with = "rfc3339")]
+    since: DateTime<Utc>,
+}
+
+impl From<RunningTask> for TaskView {
+    fn from(RunningTask { id, name, since }: RunningTask) -> Self {
+        Self { id, name, since }
+    }
+}
+
+impl From<Worker> for WorkerView {
+    fn from(Worker { heartbeat, seen_at, state }: Worker) -> Self {
+        Self {
+            name: heartbeat.name,
+            state,
+            host: heartbeat.host,
+            pid: heartbeat.pid,
+            version: heartbeat.version,
+            last_heartbeat: seen_at,
+            queues: heartbeat.queues,
+            concurrency: heartbeat.concurrency,
+            busy: heartbeat.busy,
+            processed: heartbeat.processed,
+            tasks: heartbeat.tasks.into_iter().map(TaskView::from).collect(),
+        }
+    }
+}
+
+/// Every worker that is alive or was within the past hour, by its name.
+///
+/// # Errors
+/// See [`BrokerError`].
+pub fn all(broker: &Broker) -> Result<Vec<WorkerView>, BrokerError> {
+    Ok(broker.workers()?.into_iter().map(WorkerView::from).collect())
+}
+
+/// Every worker that is alive or was within the past hour, by its name.
+pub async fn list(state: Data<State>) -> Result<impl Responder, ApiError> {
+    Ok(Json(state.broker(all).await?))
+}

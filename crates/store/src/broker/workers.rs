@@ -1,0 +1,73 @@
+//! What the workers say of themselves, for those who ask: nobody but Redis has to answer them.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use logmon_core::celery::NodeName;
+use logmon_core::worker::{Heartbeat, WorkerState};
+use redis::Commands as _;
+
+use super::fetch::time;
+use super::scripts::SHOW;
+use super::{Broker, BrokerError, WorkerId};
+
+/// How long a worker that is lost is remembered.
+const REMEMBERED: Duration = Duration::from_secs(3_600);
+
+/// A worker that is alive, or was until lately and did not take its leave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Worker {
+    /// What it said last.
+    pub heartbeat: Heartbeat,
+    /// When that was, by the clock of Redis.
+    pub seen_at: DateTime<Utc>,
+    /// How it is.
+    pub state: WorkerState,
+}
+
+impl Broker {
+    /// Keeps what a worker says of itself with a heartbeat.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn show(&self, worker: &WorkerId, heartbeat: &Heartbeat) -> Result<(), BrokerError> {
+        let Ok(said) = serde_json::to_string(heartbeat) else { return Ok(()) };
+        let mut call = SHOW.prepare_invoke();
+        call.key(self.keys.said(worker)).key(self.keys.seen()).arg(&worker.0).arg(said).arg(REMEMBERED.as_secs());
+        self.with(|conn| call.invoke(conn))
+    }
+
+    /// Every worker that is alive or was within the past hour and did not take its leave, by name. Of one that was started
+    /// again under its name there is only the newest.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn workers(&self) -> Result<Vec<Worker>, BrokerError> {
+        let ((seconds, micros), seen): ((i64, i64), Vec<(String, f64)>) =
+            self.with(|conn| redis::pipe().cmd("TIME").zrange_withscores(self.keys.seen(), 0, -1).query(conn))?;
+        if seen.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = DateTime::from_timestamp_micros(seconds * 1_000_000 + micros).unwrap_or_default();
+        let keys: Vec<String> = seen.iter().map(|(id, _)| self.keys.said(&WorkerId(id.clone()))).collect();
+        let said: Vec<Option<String>> = self.with(|conn| conn.mget(keys))?;
+        // The newest last, so that it takes the place of those before it.
+        let workers: HashMap<NodeName, Worker> = seen
+            .into_iter()
+            .zip(said)
+            .filter_map(|((_, seconds), said)| read(&said?, time(seconds), now))
+            .map(|worker| (worker.heartbeat.name.clone(), worker))
+            .collect();
+        let mut workers: Vec<Worker> = workers.into_values().collect();
+        workers.sort_by(|a, b| a.heartbeat.name.as_str().cmp(b.heartbeat.name.as_str()));
+        Ok(workers)
+    }
+}
+
+// What a worker of another release says need not be readable.
+fn read(said: &str, seen_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Worker> {
+    let heartbeat: Heartbeat = serde_json::from_str(said).ok()?;
+    let state = heartbeat.state((now - seen_at).to_std().unwrap_or_default());
+    Some(Worker { heartbeat, seen_at, state })
+}

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{Days, NaiveDate};
-use logmon_store::db::partitions::Moved;
+use logmon_store::db::partitions::{Dropped, Moved};
 use logmon_store::db::{migrations, partitions};
 use logmon_store::testing::TestDatabase;
 
@@ -157,7 +157,8 @@ fn days_come_and_go() {
     write(&test, "old", "2026-10-30 23:59:59.999999");
     write(&test, "young", "2026-10-31 00:00:00");
     test.execute("INSERT INTO core_logcount VALUES (1, 'ERROR', '2026-10-30 23:59:00', 1), (1, 'ERROR', '2026-10-31 00:00:00', 1)");
-    assert_eq!(partitions::drop_before(&mut conn, "2026-10-31".parse().unwrap()).unwrap(), 8);
+    let mut drop_one = || partitions::drop_oldest_before(&mut conn, "2026-10-31".parse().unwrap()).unwrap();
+    assert_eq!(std::iter::repeat_with(&mut drop_one).take_while(|dropped| *dropped == Dropped::One).count(), 8);
     assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'old'"), 0);
     assert_eq!(test.number("SELECT COUNT(*) FROM core_log WHERE message = 'young'"), 1);
     assert_eq!(test.number("SELECT COUNT(*) FROM core_logcount WHERE minute < '2026-11-01'"), 1);

@@ -111,8 +111,8 @@ impl Board {
     }
 
     /// What waits for a slot.
-    pub fn ready(&self) -> Vec<Vec<u8>> {
-        self.state().ready.iter().map(|fetched| fetched.raw.clone()).collect()
+    pub fn ready(&self) -> Vec<Fetched> {
+        self.state().ready.iter().cloned().collect()
     }
 
     /// Whether a message is at work here, or is waiting for it.

@@ -1,6 +1,7 @@
 //! What the handlers work with.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -10,6 +11,8 @@ use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 use logmon_store::watch::Watch;
+
+use crate::registry::Failure;
 
 /// What the handlers work with. Clones share it.
 #[derive(Clone)]
@@ -30,4 +33,27 @@ pub struct Context {
     pub retention: Duration,
     /// The zone that days are cut in.
     pub zone: Tz,
+    /// That of the run.
+    pub soft_limit: SoftLimit,
+}
+
+impl Context {
+    /// Asked between the steps of a task that may take long: whether it may go on with the next one.
+    ///
+    /// # Errors
+    /// [`Failure::SoftTimeLimit`] when it is over its soft time limit.
+    pub fn may_go_on(&self) -> Result<(), Failure> {
+        if self.soft_limit.0.load(Ordering::Relaxed) { Err(Failure::SoftTimeLimit) } else { Ok(()) }
+    }
+}
+
+/// Whether a run is over its soft time limit. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SoftLimit(Arc<AtomicBool>);
+
+impl SoftLimit {
+    /// From now on it is. Says whether it was not before.
+    pub fn exceed(&self) -> bool {
+        !self.0.swap(true, Ordering::Relaxed)
+    }
 }

@@ -50,7 +50,7 @@ use logmon_store::db::writer::Writer;
 use logmon_store::watch::Watch;
 
 use board::Board;
-use context::Context;
+use context::{Context, SoftLimit};
 use events::Events;
 use fetcher::Fetcher;
 use limits::Limits;
@@ -200,6 +200,7 @@ impl Cli {
             rule,
             retention: self.storage.retention,
             zone: self.zone.time_zone,
+            soft_limit: SoftLimit::default(),
         }
     }
 
@@ -227,13 +228,18 @@ impl Cli {
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }
+        log::info!(count = slots.running(); "stopping: no new tasks");
         board.close();
+        let end = Instant::now() + self.worker.grace;
         // Before its turn comes: that is a while, and may be over by then.
         if let Err(error) = broker.show(&worker, &vitals.now()) {
             log::debug!("not said that this worker drains: {error}");
         }
-        drain(&stop, slots, self.worker.grace);
+        drain(&stop, end, || slots.running() == 0);
         board.complete();
+        // What they have reported may have to wait for Redis.
+        drain(&stop, end, || reporting.is_finished());
+        stop.raise(Urgency::Now);
         for thread in [fetching, reporting] {
             if thread.join().is_err() {
                 log::error!("a loop of this worker panicked");
@@ -252,11 +258,9 @@ fn leave(broker: &Broker, worker: &WorkerId) {
     }
 }
 
-/// Waits for the slots to end, until the grace is over or a second signal comes.
-fn drain(stop: &Stop, slots: &Slots, grace: Duration) {
-    log::info!(count = slots.running(); "stopping: no new tasks");
-    let end = Instant::now() + grace;
-    while slots.running() > 0 && Instant::now() < end {
+/// Waits for this to be over, until the grace is at its end or a second signal comes.
+fn drain(stop: &Stop, end: Instant, over: impl Fn() -> bool) {
+    while !over() && Instant::now() < end {
         if stop.wait(Urgency::Now, Duration::from_millis(20)) == Urgency::Now {
             return;
         }

@@ -120,6 +120,7 @@ impl Collector for Slots {
         for (name, help, count) in [
             ("slots", "Tasks that can run at the same time", self.board.slots()),
             ("tasks_running", "Tasks that run now", self.running.counts().0),
+            ("tasks_abandoned", "Tasks that were ended while their threads go on, unheard", self.running.abandoned()),
             ("tasks_ready", "Messages that wait here for a slot", self.board.ready().len()),
         ] {
             number(count).encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)?;

@@ -1,6 +1,6 @@
 //! Which handler runs which task: the one list.
 
-use logmon_core::celery::Arguments;
+use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task, WhenFailed,
 };
@@ -23,6 +23,9 @@ pub enum Failure {
     /// What it needs is away: it goes back to its queue and waits, however long.
     #[error("{0}")]
     Unavailable(String),
+    /// It ended between two of its steps, for it was over its soft time limit.
+    #[error("over its soft time limit")]
+    SoftTimeLimit,
 }
 
 impl From<DbError> for Failure {
@@ -61,6 +64,8 @@ pub struct Handler {
     pub max_retries: u32,
     /// What becomes of its message when it has failed for good.
     pub when_failed: WhenFailed,
+    /// How long it may run when nobody says so.
+    pub time_limits: Limits,
     /// Binds the arguments, does the task, and writes its result as JSON.
     pub run: fn(&Context, &Arguments) -> Result<Box<RawValue>, Failure>,
 }
@@ -70,6 +75,7 @@ const fn handler<T: Handle>() -> Handler {
         name: T::NAME,
         max_retries: T::MAX_RETRIES,
         when_failed: T::WHEN_FAILED,
+        time_limits: T::TIME_LIMITS,
         run: |context, arguments| {
             let input =
                 arguments.bind(T::PARAMETERS).map_err(|e| Failure::BadArguments(format!("{}() {e}", T::NAME)))?;

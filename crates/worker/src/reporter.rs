@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use logmon_core::celery::{Exception, Outcome, ResultPolicy, TaskMessage};
+use logmon_core::celery::{Outcome, ResultPolicy, TaskMessage};
 use logmon_core::clock::Clock;
-use logmon_core::stop::Stop;
+use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, Burial, Counted, Due, Finish, Held, Keep, WorkerId};
 
 use crate::board::Board;
@@ -115,8 +115,8 @@ impl Reporter {
         self.report(|| self.broker.bury(&self.worker, burial));
     }
 
-    // A report may be repeated, so it is until Redis has it. A process that is to end leaves the message in flight:
-    // another worker repeats the task with the effect of once.
+    // A report may be repeated, so it is until Redis has it. A process that is to end at once leaves the message in
+    // flight: another worker repeats the task with the effect of once.
     fn report(&self, send: impl Fn() -> Result<Held, BrokerError>) {
         if let Some(Held::Lost) = self.until_redis_answers(send) {
             self.lost();
@@ -128,18 +128,17 @@ impl Reporter {
     }
 
     fn until_redis_answers<T>(&self, ask: impl Fn() -> Result<T, BrokerError>) -> Option<T> {
-        ask().ok().or_else(|| self.stop.wait_for("Redis", ask))
+        ask().ok().or_else(|| self.stop.wait_for_until(Urgency::Now, "Redis", ask))
     }
 }
 
 fn say(message: &TaskMessage, outcome: &Outcome, runtime: Duration) {
     let (task, task_id) = (message.task.as_str(), message.id.as_str());
     let duration_ms = (runtime.as_secs_f64() * 1e6).round() / 1e3;
-    let in_words = |exception: &Exception| format!("{}: {}", exception.exc_type, exception.exc_message.join(", "));
     match outcome {
         Outcome::Success(_) => log::info!(task, task_id, duration_ms; "succeeded"),
-        Outcome::Failure(exception) => log::error!(task, task_id, duration_ms; "failed: {}", in_words(exception)),
-        Outcome::Retry(exception) => log::warn!(task, task_id, duration_ms; "again later: {}", in_words(exception)),
-        Outcome::Revoked(exception) => log::error!(task, task_id, duration_ms; "not run: {}", in_words(exception)),
+        Outcome::Failure(exception) => log::error!(task, task_id, duration_ms; "failed: {exception}"),
+        Outcome::Retry(exception) => log::warn!(task, task_id, duration_ms; "again later: {exception}"),
+        Outcome::Revoked(exception) => log::error!(task, task_id, duration_ms; "not run: {exception}"),
     }
 }

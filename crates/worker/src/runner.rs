@@ -10,7 +10,7 @@ use logmon_core::tasks::WhenFailed;
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish};
 
-use crate::context::Context;
+use crate::context::{Context, SoftLimit};
 use crate::events::{Event, Events};
 use crate::presence::Open;
 use crate::registry::{self, Failure};
@@ -59,7 +59,7 @@ impl Runner {
     /// Ends a run with this outcome in the place of its slot, if it runs here.
     pub fn abandon(&self, task: &TaskId, outcome: Outcome) -> Option<Arc<Active>> {
         let active = self.open.running.abandon(task)?;
-        let report = Report::Ended(Box::new(self.ended(&active, outcome, None)));
+        let report = self.end(&active, outcome);
         self.open.board.desert();
         self.open.board.report(report, active.start.elapsed());
         Some(active)
@@ -73,7 +73,8 @@ impl Runner {
         };
         let (since, thread) = (self.context.clock.now(), std::thread::current().id());
         let (tag, deliveries, at) = (fetched.tag.clone(), fetched.deliveries, fetched.now());
-        let active = Arc::new(Active { message, tag, deliveries, since, start, thread });
+        let soft_limit = SoftLimit::default();
+        let active = Arc::new(Active { message, tag, deliveries, since, start, thread, soft_limit });
         let message = &active.message;
         if deliveries > MAX_DELIVERIES {
             return Some(self.give_up(&active));
@@ -93,8 +94,11 @@ impl Runner {
             None => self.run_task(&active)?,
         };
         Some(match verdict {
-            Verdict::Done(outcome) => Report::Ended(Box::new(self.ended(&active, outcome, None))),
-            Verdict::Again(outcome, pause) => Report::Ended(Box::new(self.ended(&active, outcome, Some(pause)))),
+            Verdict::Done(outcome) => self.end(&active, outcome),
+            Verdict::Again(outcome, pause) => {
+                let next = next_attempt(message, self.context.clock.now(), pause);
+                self.ended(&active, outcome, vec![next], None)
+            }
             Verdict::PutBack(reason) => {
                 let (task, task_id) = (message.task.as_str(), message.id.as_str());
                 log::warn!(task, task_id; "put back: {reason}");
@@ -104,7 +108,14 @@ impl Runner {
         })
     }
 
-    fn ended(&self, active: &Active, outcome: Outcome, pause: Option<Duration>) -> Run {
+    /// A run that has come to its end, and its message with it, unless that is nowhere else.
+    fn end(&self, active: &Active, outcome: Outcome) -> Report {
+        let reason = reason_to_keep(&active.message, &outcome);
+        self.ended(active, outcome, Vec::new(), reason)
+    }
+
+    /// `buried` is why the message is kept as a dead letter, if it is.
+    fn ended(&self, active: &Active, outcome: Outcome, publish: Vec<Publish>, buried: Option<String>) -> Report {
         let (message, now) = (Arc::clone(&active.message), self.context.clock.now());
         let mut sequel = message.sequel(&outcome, now);
         let children = std::mem::take(&mut sequel.children);
@@ -112,26 +123,19 @@ impl Runner {
             tag: active.tag.clone(),
             task: message.id.clone(),
             document: self.results.ended(&message, &outcome, &children, now),
-            publish: pause.map(|pause| next_attempt(&message, now, pause)).into_iter().collect(),
-            keep: Vec::new(),
+            publish,
+            keep: buried.map(|reason| Keep::Dead { reason, deliveries: active.deliveries }).into_iter().collect(),
         };
         let (runtime, deliveries) = (active.start.elapsed(), active.deliveries);
         let mut run = Run { message, outcome, runtime, deliveries, finish, parts: Vec::new() };
-        if let Some(reason) = reason_to_keep(&run.message, &run.outcome) {
-            run.finish.keep.push(Keep::Dead { reason, deliveries });
-        }
         run.add(sequel, run.message.result, now);
-        run
+        Report::Ended(Box::new(run))
     }
 
     /// A message whose task ends its workers is a dead letter, and the task has failed: for whatever follows it, too.
     fn give_up(&self, active: &Active) -> Report {
         let reason = format!("fetched {MAX_DELIVERIES} times without an end");
-        let mut run = self.ended(active, Outcome::Failure(Exception::failed(&reason)), None);
-        if !run.finish.keep.iter().any(|keep| matches!(keep, Keep::Dead { .. })) {
-            run.finish.keep.push(Keep::Dead { reason, deliveries: active.deliveries });
-        }
-        Report::Ended(Box::new(run))
+        self.ended(active, Outcome::Failure(Exception::failed(&reason)), Vec::new(), Some(reason))
     }
 
     /// Why a task is not to be run, if it is not.
@@ -160,7 +164,8 @@ impl Runner {
         if let Some(document) = self.results.started(message) {
             self.open.board.tell(Report::Started { task: message.id.clone(), document });
         }
-        let run = || (handler.run)(&self.context, &message.arguments);
+        let context = Context { soft_limit: active.soft_limit.clone(), ..self.context.clone() };
+        let run = || (handler.run)(&context, &message.arguments);
         let result =
             catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(Failure::Retry("the task panicked".to_owned())));
         if entry.end() == End::Taken {
@@ -171,6 +176,7 @@ impl Runner {
             Ok(value) => Verdict::Done(Outcome::Success(value)),
             Err(Failure::BadArguments(reason)) => Verdict::Done(Outcome::Failure(Exception::bad_arguments(&reason))),
             Err(Failure::Unavailable(reason)) => Verdict::PutBack(reason),
+            Err(Failure::SoftTimeLimit) => Verdict::Done(Outcome::Failure(Exception::soft_time_limit_exceeded())),
             Err(Failure::Retry(reason)) if message.retries >= handler.max_retries => {
                 Verdict::Done(Outcome::Failure(Exception::failed(&reason)))
             }
@@ -186,7 +192,7 @@ impl Runner {
 fn reason_to_keep(message: &TaskMessage, outcome: &Outcome) -> Option<String> {
     let Outcome::Failure(exception) = outcome else { return None };
     let handler = registry::find(&message.task).filter(|handler| handler.when_failed == WhenFailed::Bury)?;
-    Some(format!("{} failed: {}: {}", handler.name, exception.exc_type, exception.exc_message.join(", ")))
+    Some(format!("{} failed: {exception}", handler.name))
 }
 
 fn next_attempt(message: &TaskMessage, now: DateTime<Utc>, pause: Duration) -> Publish {

@@ -8,6 +8,8 @@ use std::time::Instant;
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{TaskId, TaskMessage};
 
+use crate::context::SoftLimit;
+
 /// What runs now. Clones share it.
 #[derive(Clone, Default)]
 pub struct Running(Arc<Mutex<Runs>>);
@@ -18,6 +20,8 @@ struct Runs {
     /// Runs by the task's name, since the start.
     begun: BTreeMap<&'static str, u64>,
     count: u64,
+    /// Runs whose threads go on though somebody else ended them.
+    abandoned: usize,
 }
 
 /// A message that a slot works on.
@@ -35,6 +39,8 @@ pub struct Active {
     pub start: Instant,
     /// The slot's thread.
     pub thread: ThreadId,
+    /// Tells it to end between two of its steps.
+    pub soft_limit: SoftLimit,
 }
 
 /// A run that was begun. It has one end: by itself, or by being abandoned.
@@ -76,7 +82,13 @@ impl Running {
     pub fn abandon(&self, task: &TaskId) -> Option<Arc<Active>> {
         let mut runs = self.runs();
         let number = runs.now.iter().find(|(_, active)| active.message.id == *task).map(|(number, _)| *number)?;
+        runs.abandoned += 1;
         runs.now.remove(&number)
+    }
+
+    /// How many runs were abandoned whose threads go on.
+    pub fn abandoned(&self) -> usize {
+        self.runs().abandoned
     }
 
     /// How many run now, and how many were begun since the start.
@@ -94,7 +106,12 @@ impl Running {
 impl Entry {
     /// The run has ended.
     pub fn end(self) -> End {
-        if self.running.runs().now.remove(&self.number).is_some() { End::Own } else { End::Taken }
+        let mut runs = self.running.runs();
+        if runs.now.remove(&self.number).is_some() {
+            return End::Own;
+        }
+        runs.abandoned -= 1;
+        End::Taken
     }
 }
 
@@ -108,7 +125,8 @@ mod tests {
         let message = NewTask::new("t", "q", Arguments::default()).encode("o");
         let message = Arc::new(TaskMessage::decode(message.as_bytes()).unwrap());
         let (since, start, thread) = (DateTime::UNIX_EPOCH, Instant::now(), std::thread::current().id());
-        Arc::new(Active { message, tag: "tag".to_owned(), deliveries: 1, since, start, thread })
+        let (tag, soft_limit) = ("tag".to_owned(), SoftLimit::default());
+        Arc::new(Active { message, tag, deliveries: 1, since, start, thread, soft_limit })
     }
 
     #[test]
@@ -119,7 +137,9 @@ mod tests {
         assert_eq!((running.counts(), running.now().len()), ((2, 2), 2));
         assert_eq!(running.abandon(&second.message.id).unwrap().message.id, second.message.id);
         assert!(running.abandon(&second.message.id).is_none());
+        assert_eq!(running.abandoned(), 1);
         assert_eq!((own.end(), taken.end()), (End::Own, End::Taken));
+        assert_eq!(running.abandoned(), 0);
         assert!(running.abandon(&first.message.id).is_none());
         assert_eq!((running.counts(), running.begun()["t"]), ((0, 2), 2));
     }

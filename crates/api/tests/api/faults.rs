@@ -233,6 +233,24 @@ fn a_redis_that_takes_no_writes_for_a_while_loses_nothing() {
 }
 
 #[test]
+fn a_worker_that_stops_tells_what_it_has_done_once_redis_takes_it() {
+    let redis = PrivateRedis::start();
+    let system = System::on(&redis);
+    let (api, mut worker) = (system.serve(), system.work(&[("GRACE", "60s")]));
+    let (mut lock, summary) = blocked_summary(&system, &api, &worker);
+    worker.signal(Signal::Term);
+    worker.wait_for_line("stopping");
+    redis.refuse_writes();
+    lock.execute("ROLLBACK");
+    worker.wait_for_line("waiting for Redis");
+    redis.take_writes();
+    assert_eq!(worker.wait().code(), Some(0));
+    assert!(worker.said().contains("stopped count=0"), "{}", worker.said());
+    assert_eq!(api.result_of(&summary)["status"], "SUCCESS");
+    assert_eq!(system.broker.in_flight(), 0);
+}
+
+#[test]
 fn a_redis_that_is_full_takes_nothing_new_and_what_it_has_comes_to_its_end() {
     const WHILE: Duration = Duration::from_secs(5);
     let redis = PrivateRedis::start();

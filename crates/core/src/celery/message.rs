@@ -60,6 +60,13 @@ pub struct Limits {
     pub soft: Option<Duration>,
 }
 
+impl Limits {
+    /// Both of them.
+    pub const fn of(soft: Duration, hard: Duration) -> Self {
+        Self { hard: Some(hard), soft: Some(soft) }
+    }
+}
+
 /// The message of a task's next attempt.
 #[derive(Debug, Clone)]
 pub struct NextAttempt {

@@ -10,6 +10,7 @@ mod canvas;
 pub mod control;
 mod envelope;
 pub mod event;
+mod exception;
 mod freeze;
 mod lamport;
 mod malformed;
@@ -25,13 +26,14 @@ mod signature;
 
 pub use arguments::{Arguments, BadArguments};
 pub use canvas::NewChord;
+pub use exception::Exception;
 pub use lamport::LamportClock;
 pub use malformed::Malformed;
 pub use message::{Limits, NextAttempt, ResultPolicy, TaskMessage};
 pub use new_task::{NewTask, Place};
 pub use node::NodeName;
 pub use priority::Priority;
-pub use result::{Exception, Outcome, ResultDocument, ResultNode, Status, TaskResult, decode as decode_result};
+pub use result::{Outcome, ResultDocument, ResultNode, Status, TaskResult, decode as decode_result};
 pub use revoked::Revoked;
 pub use sequel::{ChordPart, FailedTask, Sequel};
 

@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::canvas::{Canvas, NewChord};
+use super::exception::Exception;
 use super::options::{Options, raw};
-use super::result::{Exception, Outcome, ResultNode};
+use super::result::{Outcome, ResultNode};
 use super::signature::{Form, Signature, write_list};
 use super::{Arguments, NewTask, TaskId, TaskMessage};
 use crate::python;

@@ -27,7 +27,7 @@ pub struct WorkerSettings {
     #[arg(long, env = "WORKER_TIMEOUT", default_value = "15s", value_parser = values::duration)]
     pub worker_timeout: Duration,
 
-    /// How long a task may run that says nothing of it itself, as Celery's task_time_limit; no limit when empty
+    /// How long a task may run at most whose message says nothing of it, as Celery's task_time_limit; no limit when empty
     #[arg(long, env = "TASK_TIME_LIMIT", value_parser = values::duration)]
     pub task_time_limit: Option<Duration>,
 

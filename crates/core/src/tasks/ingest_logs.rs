@@ -1,9 +1,11 @@
 //! The storing of a batch that was answered with 202.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Task, WhenFailed};
-use crate::celery::{BadArguments, NewTask, TaskId};
+use crate::celery::{BadArguments, Limits, NewTask, TaskId};
 use crate::log::Record;
 
 /// The queue that such batches wait on: one of its own, so that a flood of logs delays no check.
@@ -80,6 +82,7 @@ impl Task for IngestLogs {
     const NAME: &'static str = "log_monitor_system.apps.core.tasks.ingest_logs";
     const QUEUE: &'static str = INGEST_QUEUE;
     const PARAMETERS: &'static [&'static str] = &["key", "body_hash", "records", "origin", "answer"];
+    const TIME_LIMITS: Limits = Limits::of(Duration::from_secs(30), Duration::from_secs(60));
     // Somebody was answered 202.
     const WHEN_FAILED: WhenFailed = WhenFailed::Bury;
     type Input = IngestInput;

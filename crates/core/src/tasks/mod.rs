@@ -18,7 +18,7 @@ pub use rotate_partitions::{RotatePartitions, Rotated};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::celery::{Arguments, BadArguments, NewTask};
+use crate::celery::{Arguments, BadArguments, Limits, NewTask};
 
 /// The queue that tasks go to when nobody says otherwise: Celery's default.
 pub const DEFAULT_QUEUE: &str = "celery";
@@ -35,6 +35,9 @@ pub trait Task {
     const MAX_RETRIES: u32 = 5;
     /// What becomes of its message when it has failed for good.
     const WHEN_FAILED: WhenFailed = WhenFailed::Forget;
+    /// How long a run may take when neither its message nor remote control says so. Over the soft limit it ends between two
+    /// of its steps; the hard one is for what hangs in a step.
+    const TIME_LIMITS: Limits = Limits { hard: None, soft: None };
     /// Its arguments, a field a parameter.
     type Input: Serialize + DeserializeOwned;
     /// What it returns.

@@ -225,21 +225,30 @@ pub fn make_until(conn: &mut Connection, last: NaiveDate) -> Result<usize, DbErr
     Ok(days.len())
 }
 
-/// Drops the partitions whose last day lies before `first`, with the logs in them, their counts and event ids, and says how
-/// many. The newest that holds a day stays.
+/// What was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// A partition; there may be more.
+    One,
+    /// Nothing: there is none that is so old.
+    None,
+}
+
+/// Drops the oldest partition, if its last day lies before `first`, with the logs in it, their counts and event ids. The
+/// newest that holds a day stays.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn drop_before(conn: &mut Connection, first: NaiveDate) -> Result<usize, DbError> {
+pub fn drop_oldest_before(conn: &mut Connection, first: NaiveDate) -> Result<Dropped, DbError> {
     let mut partitions = list(conn)?;
     partitions.pop();
-    let old: Vec<Partition> = partitions.into_iter().filter(|partition| partition.until <= first).collect();
-    for partition in &old {
-        change(conn, &format!("ALTER TABLE core_log DROP PARTITION {}", partition.name))?;
-        drop_counts_before(conn, partition.until)?;
-        log_events::delete_before(conn, partition.until)?;
-    }
-    Ok(old.len())
+    let Some(partition) = partitions.into_iter().next().filter(|partition| partition.until <= first) else {
+        return Ok(Dropped::None);
+    };
+    change(conn, &format!("ALTER TABLE core_log DROP PARTITION {}", partition.name))?;
+    drop_counts_before(conn, partition.until)?;
+    log_events::delete_before(conn, partition.until)?;
+    Ok(Dropped::One)
 }
 
 fn drop_counts_before(conn: &mut Connection, day: NaiveDate) -> Result<(), DbError> {

@@ -17,8 +17,20 @@ pub(super) enum Shown {
 /// Since when a task runs, and in which process.
 pub(super) type Started = Option<(DateTime<Utc>, u32)>;
 
+/// A message, and what this worker knows of it.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// Which.
+    pub(super) message: &'a TaskMessage,
+    /// How often it has been fetched: more than once, when the worker that had it before died.
+    pub(super) deliveries: u32,
+    /// Whether it runs.
+    pub(super) started: Started,
+}
+
 /// A task that this worker has, as `Request.info` shows it.
-pub(super) fn task(message: &TaskMessage, node: &NodeName, shown: Shown, started: Started) -> Value {
+pub(super) fn task(told: Told<'_>, node: &NodeName, shown: Shown) -> Value {
+    let Told { message, deliveries, started } = told;
     let (args, kwargs) = match shown {
         Shown::AsTheyAre => message.arguments.to_values(),
         Shown::AsText => (message.arguments.args_repr().into(), message.arguments.kwargs_repr().into()),
@@ -33,7 +45,10 @@ pub(super) fn task(message: &TaskMessage, node: &NodeName, shown: Shown, started
         "time_start": started.map(|(since, _)| event::seconds(since)),
         // A message is acknowledged when its run has ended.
         "acknowledged": false,
-        "delivery_info": {"exchange": "", "routing_key": message.queue, "priority": message.priority.number(), "redelivered": false},
+        "delivery_info": {
+            "exchange": "", "routing_key": message.queue, "priority": message.priority.number(),
+            "redelivered": deliveries > 1,
+        },
         "worker_pid": started.map(|(_, pid)| pid),
     })
 }
@@ -43,7 +58,7 @@ pub(super) fn scheduled(message: &TaskMessage, node: &NodeName, due: DateTime<Ut
     json!({
         "eta": due.to_rfc3339_opts(SecondsFormat::Micros, false),
         "priority": 6,
-        "request": task(message, node, Shown::AsTheyAre, None),
+        "request": task(Told { message, deliveries: 0, started: None }, node, Shown::AsTheyAre),
     })
 }
 

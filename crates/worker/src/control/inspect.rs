@@ -4,15 +4,16 @@ use chrono::{DateTime, Utc};
 use logmon_core::celery::TaskMessage;
 use logmon_core::config::Origin;
 use logmon_core::tasks;
-use logmon_store::broker::BrokerError;
+use logmon_store::broker::{BrokerError, Fetched};
 use serde_json::{Map, Value, json};
 
 use super::arguments::{Answer, Arguments, Refusal, ok, refuse};
-use super::describe::{self, Shown, Started};
+use super::describe::{self, Shown, Told};
 use super::mingle;
 use super::node::Node;
 use crate::machine;
 use crate::registry::{HANDLERS, Handler};
+use crate::running::Active;
 
 /// How many of the tasks that wait for their time are listed, the next ones first.
 const SCHEDULED_MAX: usize = 500;
@@ -83,6 +84,8 @@ fn with_attributes(node: &Node, handler: &Handler, asked: &[&str]) -> String {
             "max_retries" => handler.max_retries.to_string(),
             "queue" => tasks::ALL.iter().find(|task| task.name == handler.name)?.queue.to_owned(),
             "rate_limit" => node.open.limits.of(handler.name)?,
+            "time_limit" => handler.time_limits.hard?.as_secs().to_string(),
+            "soft_time_limit" => handler.time_limits.soft?.as_secs().to_string(),
             _ => return None,
         };
         Some(format!("{name}={value}"))
@@ -97,15 +100,25 @@ pub(super) fn active_queues(node: &Node, _: Arguments<'_>) -> Answer {
 
 pub(super) fn active(node: &Node, arguments: Arguments<'_>) -> Answer {
     let shown = if arguments.asks_for("safe") { Shown::AsText } else { Shown::AsTheyAre };
-    let pid = std::process::id();
-    let active = node.open.running.now();
-    Ok(active.iter().map(|task| describe::task(&task.message, &node.name, shown, Some((task.since, pid)))).collect())
+    Ok(node.open.running.now().iter().map(|task| describe::task(running(task), &node.name, shown)).collect())
+}
+
+fn running(task: &Active) -> Told<'_> {
+    let started = Some((task.since, std::process::id()));
+    Told { message: &task.message, deliveries: task.deliveries, started }
+}
+
+/// What waits here for a slot, and how often it has been fetched.
+fn ready(node: &Node) -> Vec<(TaskMessage, u32)> {
+    let decoded = |fetched: Fetched| Some((TaskMessage::decode(&fetched.raw).ok()?, fetched.deliveries));
+    node.open.board.ready().into_iter().filter_map(decoded).collect()
 }
 
 pub(super) fn reserved(node: &Node, _: Arguments<'_>) -> Answer {
-    let messages = node.open.board.ready();
-    let messages = messages.iter().filter_map(|raw| TaskMessage::decode(raw).ok());
-    Ok(messages.map(|message| describe::task(&message, &node.name, Shown::AsTheyAre, None)).collect())
+    let told = |(message, deliveries): &_| {
+        describe::task(Told { message, deliveries: *deliveries, started: None }, &node.name, Shown::AsTheyAre)
+    };
+    Ok(ready(node).iter().map(told).collect())
 }
 
 // They wait in Redis for whichever worker comes first, so each names those of its queues.
@@ -124,20 +137,19 @@ pub(super) fn scheduled(node: &Node, _: Arguments<'_>) -> Answer {
 pub(super) fn query_task(node: &Node, arguments: Arguments<'_>) -> Answer {
     let ids = arguments.texts("ids");
     let asked = |message: &TaskMessage| ids.contains(&message.id.as_str());
-    let pid = std::process::id();
     let mut found = Map::new();
-    let mut note = |message: &TaskMessage, state: &str, started: Started| {
-        let info = describe::task(message, &node.name, Shown::AsTheyAre, started);
-        found.entry(message.id.0.clone()).or_insert_with(|| json!([state, info]));
+    let mut note = |told: Told<'_>, state: &str| {
+        let info = describe::task(told, &node.name, Shown::AsTheyAre);
+        found.entry(told.message.id.0.clone()).or_insert_with(|| json!([state, info]));
     };
     for task in node.open.running.now().iter().filter(|task| asked(&task.message)) {
-        note(&task.message, "active", Some((task.since, pid)));
+        note(running(task), "active");
     }
-    for message in node.open.board.ready().iter().filter_map(|raw| TaskMessage::decode(raw).ok()).filter(|m| asked(m)) {
-        note(&message, "reserved", None);
+    for (message, deliveries) in ready(node).iter().filter(|(message, _)| asked(message)) {
+        note(Told { message, deliveries: *deliveries, started: None }, "reserved");
     }
     for (_, message) in waiting(node)?.iter().filter(|(_, message)| asked(message)) {
-        note(message, "scheduled", None);
+        note(Told { message, deliveries: 0, started: None }, "scheduled");
     }
     Ok(found.into())
 }

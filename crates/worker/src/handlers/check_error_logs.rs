@@ -16,6 +16,7 @@ impl Handle for CheckErrorLogs {
         let since = rule.window_start(now);
         let mut conn = context.database.get()?;
         count_what_others_wrote(&mut conn, &(log_counts::minute(since)..now))?;
+        context.may_go_on()?;
         let bounds = log_counts::bounds_since(&mut conn, rule.level, since)?;
         // Most apps are far from the threshold, whatever the minute holds that the window begins in.
         let suspects: Vec<AppId> =
@@ -23,6 +24,7 @@ impl Handle for CheckErrorLogs {
         let told = alerts::apps_with_open(&mut conn, &suspects)?;
         let mut raised = 0;
         for app in suspects.into_iter().filter(|app| !told.contains(app)) {
+            context.may_go_on()?;
             let count = log_counts::exactly_since(&mut conn, app, rule.level, since)?;
             if rule.evaluate(count) == Outcome::Calm {
                 continue;

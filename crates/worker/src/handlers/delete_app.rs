@@ -12,12 +12,15 @@ impl Handle for DeleteApp {
         let mut deleted = 0;
         // Piece by piece first, so that the last step is short.
         loop {
+            context.may_go_on()?;
             match logs::delete_some_of_app(&mut conn, input.app)? {
                 0 => break,
                 count => deleted += count,
             }
         }
-        while log_events::delete_some_of_app(&mut conn, input.app)? > 0 {}
+        while log_events::delete_some_of_app(&mut conn, input.app)? > 0 {
+            context.may_go_on()?;
+        }
         Ok(deleted + apps::delete_with_rest(&mut conn, input.app)?)
     }
 }

@@ -18,6 +18,7 @@ impl Handle for GenerateDailySummary {
         let mut conn = context.database.get()?;
         count_what_others_wrote(&mut conn, &range)?;
         for app in apps::ids(&mut conn)? {
+            context.may_go_on()?;
             log_summaries::recount(&mut conn, app, date, &range)?;
         }
         Ok(())

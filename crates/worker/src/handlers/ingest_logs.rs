@@ -1,7 +1,7 @@
 //! Stores a batch that was answered with 202. Twice: the second finds the batch's key, which is stored with its logs.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use logmon_core::app::AppId;
@@ -16,6 +16,9 @@ use crate::registry::{Failure, Handle};
 
 /// How long the database may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How often is looked whether the run may go on.
+const LOOK: Duration = Duration::from_millis(200);
 
 impl Handle for IngestLogs {
     fn run(context: &Context, input: IngestInput) -> Result<Ingested, Failure> {
@@ -33,7 +36,7 @@ impl Handle for IngestLogs {
             // Nobody listens any more when the time is up.
             let _told = told.send(outcome);
         });
-        let ingested = match heard.recv_timeout(DEADLINE + Duration::from_secs(1)) {
+        let ingested = match hear(context, &heard)? {
             Ok(Ok(stored)) => outcome(&stored),
             Ok(Err(WriteError::KeyTaken)) => duplicate(context, &name, &body_hash, count)?,
             Ok(Err(error @ (WriteError::Unavailable(_) | WriteError::Full))) => {
@@ -46,6 +49,18 @@ impl Handle for IngestLogs {
             context.watch.stored(app, count);
         }
         Ok(ingested)
+    }
+}
+
+/// What the writer says; it may store the batch also when nobody waits for that any more.
+fn hear<T>(context: &Context, heard: &mpsc::Receiver<T>) -> Result<Result<T, RecvTimeoutError>, Failure> {
+    let end = Instant::now() + DEADLINE + Duration::from_secs(1);
+    loop {
+        context.may_go_on()?;
+        match heard.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
+            answer => return Ok(answer),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
+use logmon_store::db::partitions::Dropped;
 use logmon_store::db::{ingest_keys, partitions, schedule_slots};
 
 use crate::context::Context;
@@ -23,7 +24,12 @@ impl Handle for RotatePartitions {
         let last = today.checked_add_days(Days::new(partitions::DAYS_AHEAD)).unwrap_or(today);
         let mut conn = context.database.get()?;
         let made = partitions::make_until(&mut conn, last)?;
-        let dropped = partitions::drop_before(&mut conn, (now - context.retention).date_naive())?;
+        context.may_go_on()?;
+        let (first, mut dropped) = ((now - context.retention).date_naive(), 0);
+        while partitions::drop_oldest_before(&mut conn, first)? == Dropped::One {
+            dropped += 1;
+            context.may_go_on()?;
+        }
         ingest_keys::keep(&mut conn, &context.broker.dead_batches()?, now)?;
         ingest_keys::delete_of_buried(&mut conn, now - KEYS_KEPT)?;
         ingest_keys::delete_of_clients(&mut conn, now - KEYS_KEPT)?;

@@ -10,6 +10,7 @@ pub(crate) const WORKER: &str = env!("CARGO_BIN_EXE_logmon-worker");
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python");
 
 pub(crate) const NOOP: &str = "log_monitor_system.apps.core.tasks.noop";
+pub(crate) const GENERATE_DAILY_SUMMARY: &str = "log_monitor_system.apps.core.tasks.generate_daily_summary";
 pub(crate) const DELETE_APP: &str = "log_monitor_system.apps.core.tasks.delete_app";
 
 /// A database with the apps 1 and 2, and a key prefix.
@@ -57,6 +58,16 @@ impl System {
     pub(crate) fn push(&self, task: &str, args: &Value) -> TaskId {
         let task = NewTask::new(task, "celery", Arguments::from_json(&args.to_string(), "{}").unwrap());
         self.broker.broker.enqueue(&task).unwrap();
+        task.id
+    }
+
+    /// Pushes a task as one that a worker has died with.
+    pub(crate) fn push_again(&self, task: &str, args: &Value) -> TaskId {
+        let task = NewTask::new(task, "celery", Arguments::from_json(&args.to_string(), "{}").unwrap());
+        let message = task.encode("o");
+        let decoded: Value = serde_json::from_str(&message).unwrap();
+        self.broker.fetched_before(decoded["properties"]["delivery_tag"].as_str().unwrap(), 1);
+        self.broker.push("celery", message.as_bytes());
         task.id
     }
 }

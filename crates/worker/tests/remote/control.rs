@@ -25,7 +25,7 @@ fn a_worker_whose_slots_are_all_busy_answers_everything() {
     let later = json!([NOOP, ["x"], {"countdown": 3_600, "priority": 3}]);
     let later = client.ask("send", &later).as_str().unwrap().to_owned();
     client.until("inspect", &json!([NODE, "scheduled", {}]), |all| all != &json!([]));
-    let tasks = [system.push(DELETE_APP, &json!([1])), system.push(DELETE_APP, &json!([2]))];
+    let tasks = [system.push(DELETE_APP, &json!([1])), system.push_again(DELETE_APP, &json!([2]))];
     client.until("inspect", &json!([NODE, "active", {}]), |active| active.as_array().unwrap().len() == 2);
 
     assert_eq!(client.inspect(NODE, "ping", &json!({})), json!({"ok": "pong"}));
@@ -35,7 +35,10 @@ fn a_worker_whose_slots_are_all_busy_answers_everything() {
     ids.sort_unstable();
     expected.sort_unstable();
     assert_eq!(ids, expected);
-    let task = active.as_array().unwrap().iter().find(|task| task["args"] == json!([1])).unwrap();
+    let of_app = |app: u32| active.as_array().unwrap().iter().find(|task| task["args"] == json!([app])).unwrap();
+    let redelivered = [1, 2].map(|app| of_app(app)["delivery_info"]["redelivered"].clone());
+    assert_eq!(redelivered, [false, true]);
+    let task = of_app(1);
     let mut keys: Vec<&String> = task.as_object().unwrap().keys().collect();
     keys.sort_unstable();
     assert_eq!(

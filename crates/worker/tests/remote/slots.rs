@@ -1,8 +1,9 @@
 //! Slots that come and go, and runs that are ended.
 
+use logmon_core::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::common::{DELETE_APP, NOOP, System};
+use crate::common::{DELETE_APP, GENERATE_DAILY_SUMMARY, NOOP, System};
 
 const NODE: &str = "w1@host";
 
@@ -70,6 +71,30 @@ fn a_run_that_is_ended_leaves_its_slot_to_the_next() {
     assert_eq!(client.ask("get", &json!([blocked.as_str()])), json!({"value": 0}));
     assert_eq!(client.ask("get", &json!([stuck.as_str()]))["state"], Value::from("REVOKED"));
     assert!(worker.stop().success());
+}
+
+#[test]
+fn a_run_over_its_soft_limit_ends_between_two_of_its_steps() {
+    let system = System::new();
+    let mut lock = system.database.session();
+    lock.execute("BEGIN; UPDATE core_app SET owner = owner WHERE id = 1");
+    let worker = system.work(&["-n", NODE, "--concurrency=1"]);
+    let mut client = system.client();
+    let today = SystemClock.now().date_naive();
+    let summary = client.ask("send", &json!([GENERATE_DAILY_SUMMARY, [today], {"soft_time_limit": 0.1}]));
+    worker.wait_for_line("soft time limit of 0.1 s exceeded");
+    // It has come to the first app, whose step ends, and the second one's does not begin.
+    lock.execute("ROLLBACK");
+    let result = client.ask("get", &json!([summary]));
+    assert_eq!(
+        (&result["state"], &result["error"]),
+        (&json!("FAILURE"), &json!("SoftTimeLimitExceeded()")),
+        "{result}"
+    );
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_logsummary WHERE app_id = 2"), 0);
+    let next = client.ask("send", &json!([NOOP, ["x"], {}]));
+    assert_eq!(client.ask("get", &json!([next])), json!({"value": "x"}));
+    assert_eq!(system.broker.in_flight(), 0);
 }
 
 #[test]

@@ -1,0 +1,57 @@
+//! Every task that may take long ends between two of its steps once it is over its soft time limit.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where this does")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use logmon_core::alert::Rule;
+use logmon_core::celery::Arguments;
+use logmon_core::clock::{Clock as _, SystemClock};
+use logmon_core::log::Level;
+use logmon_core::tasks::{
+    CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task as _,
+};
+use logmon_store::testing::{TestBroker, TestDatabase};
+use logmon_store::watch::Watch;
+use logmon_worker::context::{Context, SoftLimit};
+use logmon_worker::registry::{Failure, HANDLERS};
+use serde_json::json;
+
+#[test]
+fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
+    let (database, broker) = (TestDatabase::new(), TestBroker::new());
+    database.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', 'x', '2026-11-23')");
+    let rule = Rule { level: Level::Error, threshold: 100, window: Duration::from_mins(10) };
+    let (pool, clock) = (database.database.clone(), Arc::new(SystemClock));
+    let mut context = Context {
+        watch: Watch::start(rule.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
+        database: pool,
+        broker: broker.broker.clone(),
+        writer: database.writer().clone(),
+        clock,
+        rule,
+        retention: Duration::from_hours(24),
+        zone: chrono_tz::UTC,
+        soft_limit: SoftLimit::default(),
+    };
+    let now = SystemClock.now();
+    for handler in HANDLERS.iter().filter(|handler| handler.name != Noop::NAME) {
+        let arguments = match handler.name {
+            CheckErrorLogs::NAME | RotatePartitions::NAME => json!({}),
+            GenerateDailySummary::NAME => json!({"date": now.date_naive()}),
+            DeleteApp::NAME => json!({"app": 2}),
+            IngestLogs::NAME => {
+                let record = json!({"app": 1, "level": "INFO", "message": "x", "created_at": now});
+                json!({"key": "k", "body_hash": vec![0; 32], "records": [record]})
+            }
+            other => panic!("say what {other} is called with"),
+        };
+        let arguments = Arguments::from_json("[]", &arguments.to_string()).unwrap();
+        assert!(context.soft_limit.exceed());
+        let ended = (handler.run)(&context, &arguments);
+        assert!(matches!(ended, Err(Failure::SoftTimeLimit)), "{} goes on: {ended:?}", handler.name);
+        context.soft_limit = SoftLimit::default();
+        (handler.run)(&context, &arguments).unwrap();
+    }
+}

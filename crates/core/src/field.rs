@@ -48,6 +48,11 @@ impl<'a> Fields<'a> {
         Fields(self.0.iter().map(|(name, value)| (Cow::Borrowed(name.as_ref()), value.share())).collect())
     }
 
+    /// The names of the fields that were sent.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
     /// The value of a field, if it was sent.
     pub fn get(&self, name: &str) -> Option<&FieldValue<'a>> {
         self.0.iter().find(|(seen, _)| seen == name).map(|(_, value)| value)
@@ -62,12 +67,22 @@ impl<'a> From<python::Entries<'a>> for Fields<'a> {
 
 /// What is wrong, field by field: serialises as DRF's `{"field":["message"]}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FieldErrors(Vec<(Cow<'static, str>, Vec<String>)>);
+pub struct FieldErrors(Vec<(Cow<'static, str>, Wrong)>);
+
+/// What is wrong with a field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Wrong {
+    /// These messages.
+    Messages(Vec<String>),
+    /// Fields within it.
+    Within(FieldErrors),
+}
 
 impl FieldErrors {
     /// One field with one message.
     pub fn one(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self(vec![(field.into(), vec![message.into()])])
+        Self(vec![(field.into(), Wrong::Messages(vec![message.into()]))])
     }
 
     /// An error that belongs to no single field: DRF's `non_field_errors`.
@@ -77,7 +92,12 @@ impl FieldErrors {
 
     /// Adds a field's messages.
     pub fn add(&mut self, field: impl Into<Cow<'static, str>>, messages: Vec<String>) {
-        self.0.push((field.into(), messages));
+        self.0.push((field.into(), Wrong::Messages(messages)));
+    }
+
+    /// Adds what is wrong within a field that holds fields itself: `{"field":{"inner":["message"]}}`.
+    pub fn nest(&mut self, field: impl Into<Cow<'static, str>>, errors: Self) {
+        self.0.push((field.into(), Wrong::Within(errors)));
     }
 
     /// The value of a field that is right; keeps the messages of one that is wrong.
@@ -97,8 +117,8 @@ impl FieldErrors {
 impl Serialize for FieldErrors {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
-        for (field, messages) in &self.0 {
-            map.serialize_entry(field, messages)?;
+        for (field, wrong) in &self.0 {
+            map.serialize_entry(field, wrong)?;
         }
         map.end()
     }
@@ -165,6 +185,29 @@ pub fn optional_text<'a>(
         Some(FieldValue::Text(text)) if text.is_empty() => Ok(None),
         Some(FieldValue::Json(raw)) if Kind::of(raw) == Kind::Null => Ok(None),
         Some(value) => text(Some(value), max_chars).map(Some),
+    }
+}
+
+/// DRF's `BooleanField` with `required=False`: `None` when it was not sent.
+///
+/// # Errors
+/// The messages for the field.
+pub fn flag(value: Option<&FieldValue<'_>>) -> Result<Option<bool>, Vec<String>> {
+    let text = match value {
+        None => return Ok(None),
+        Some(FieldValue::Text(text)) => text.as_ref(),
+        Some(FieldValue::File(name)) => name.as_str(),
+        Some(FieldValue::Json(raw)) if Kind::of(raw) == Kind::Null => return Err(vec![NULL.to_owned()]),
+        Some(FieldValue::Json(raw)) => raw.get().trim_matches('"'),
+    };
+    match text {
+        "t" | "T" | "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" | "1" => {
+            Ok(Some(true))
+        }
+        "f" | "F" | "n" | "N" | "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" | "0" => {
+            Ok(Some(false))
+        }
+        _ => Err(vec!["Must be a valid boolean.".to_owned()]),
     }
 }
 

@@ -30,6 +30,7 @@ fn api(config: &mut ServiceConfig) {
     for endpoint in [
         Endpoint::new("", "Api Root", "The default basic root view for DefaultRouter").get(root::show),
         Endpoint::new("/logs", "Log List", "").get(logs::list).post(logs::create).describe(logs::ACTIONS),
+        Endpoint::new("/logs/histogram", "Log Histogram", "").get(logs::histogram),
         Endpoint::new("/alerts", "Alert List", "").get(alerts::list),
         Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(alerts::resolve),
         Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),

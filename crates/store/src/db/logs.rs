@@ -127,29 +127,13 @@ fn read_in(
             query = query.filter(core_log::app_id.eq(app.0)).filter(core_log::level.eq(level.as_str()));
         }
         Scope::All => {
-            if !filter.apps.is_empty() {
-                query = query.filter(core_log::app_id.eq_any(filter.apps.iter().map(|app| app.0).collect::<Vec<_>>()));
-            }
-            if !filter.levels.is_empty() {
-                let names: Vec<&str> = filter.levels.iter().map(|level| level.as_str()).collect();
-                query = query.filter(core_log::level.eq_any(names));
+            for condition in of_apps_and_levels(&filter.apps, &filter.levels) {
+                query = query.filter(condition);
             }
         }
     }
-    if let Some(since) = filter.since {
-        query = query.filter(core_log::created_at.ge(since.naive_utc()));
-    }
-    if let Some(until) = filter.until {
-        query = query.filter(core_log::created_at.lt(until.naive_utc()));
-    }
-    if let Some(trace_id) = &filter.trace_id {
-        query = query.filter(core_log::trace_id.eq(trace_id));
-    }
-    for attribute in &filter.attributes {
-        query = query.filter(has(attribute));
-    }
-    for term in &filter.terms {
-        query = if term.excluded { query.filter(not(contains(term))) } else { query.filter(contains(term)) };
+    for condition in of_the_rest(filter) {
+        query = query.filter(condition);
     }
     if let Some(after) = page.after {
         let (time, id) = (after.created_at.naive_utc(), after.id);
@@ -170,7 +154,39 @@ fn read_in(
     Ok(rows.into_iter().map(Log::from).collect())
 }
 
-type Condition = Box<dyn BoxableExpression<core_log::table, Mysql, SqlType = Bool>>;
+pub(super) type Condition = Box<dyn BoxableExpression<core_log::table, Mysql, SqlType = Bool>>;
+
+/// That a log is of one of these apps, and of one of these levels; none of either asks nothing.
+pub(super) fn of_apps_and_levels(apps: &[AppId], levels: &[Level]) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = Vec::new();
+    if !apps.is_empty() {
+        conditions.push(Box::new(core_log::app_id.eq_any(apps.iter().map(|app| app.0).collect::<Vec<_>>())));
+    }
+    if !levels.is_empty() {
+        conditions
+            .push(Box::new(core_log::level.eq_any(levels.iter().map(|level| level.as_str()).collect::<Vec<_>>())));
+    }
+    conditions
+}
+
+/// What else a filter asks of a log.
+pub(super) fn of_the_rest(filter: &LogFilter) -> Vec<Condition> {
+    let mut conditions: Vec<Condition> = Vec::new();
+    if let Some(since) = filter.since {
+        conditions.push(Box::new(core_log::created_at.ge(since.naive_utc())));
+    }
+    if let Some(until) = filter.until {
+        conditions.push(Box::new(core_log::created_at.lt(until.naive_utc())));
+    }
+    if let Some(trace_id) = &filter.trace_id {
+        conditions.push(Box::new(core_log::trace_id.eq(trace_id.clone()).assume_not_null()));
+    }
+    conditions.extend(filter.attributes.iter().map(has));
+    for term in &filter.terms {
+        conditions.push(if term.excluded { Box::new(not(contains(term))) } else { contains(term) });
+    }
+    conditions
+}
 
 /// Whether a message contains the text of a term.
 fn contains(term: &Term) -> Condition {
@@ -212,7 +228,7 @@ fn has(attribute: &AttributeIs) -> Condition {
 }
 
 /// Runs `work` with a bound on how long the database works on each of its statements.
-fn within<T>(
+pub(super) fn within<T>(
     conn: &mut Connection,
     deadline: Duration,
     work: impl FnOnce(&mut Connection) -> Result<T, DbError>,

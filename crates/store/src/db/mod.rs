@@ -8,6 +8,7 @@ mod error;
 pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_events;
+pub mod log_histogram;
 pub mod log_summaries;
 pub mod log_tail;
 pub mod logs;

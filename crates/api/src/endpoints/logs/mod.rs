@@ -1,10 +1,12 @@
-//! `/api/logs/`: a log as clients see it; taking them in, listing and following them have a file each.
+//! `/api/logs/`: a log as clients see it; taking them in, listing, counting and following them have a file each.
 
 mod create;
+mod histogram;
 mod list;
 mod tail;
 
 pub use create::create;
+pub use histogram::histogram;
 pub use list::list;
 pub use tail::tail;
 

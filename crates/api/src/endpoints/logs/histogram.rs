@@ -1,0 +1,130 @@
+//! GET of `/api/logs/histogram/`: how many logs of each level there are, over time.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, Responder};
+use chrono::{DateTime, TimeDelta, Utc};
+use logmon_core::field::FieldErrors;
+use logmon_core::log::{Buckets, Level, LogFilter};
+use logmon_core::python::{self, Int};
+use logmon_store::db::log_counts;
+use logmon_store::db::log_histogram::{self, Counted};
+use serde::Serialize;
+
+use crate::endpoints::rfc3339;
+use crate::error::ApiError;
+use crate::query::Query;
+use crate::state::State;
+
+/// How far back logs are counted where nothing is said.
+const RANGE: TimeDelta = TimeDelta::hours(24);
+/// How many buckets there are at most where nothing is said.
+const BUCKETS: usize = 60;
+/// How long the database counts rows at most.
+const BUDGET: Duration = Duration::from_millis(1_400);
+
+/// The logs that a filter lets through, counted.
+#[derive(Debug, Serialize)]
+struct HistogramView {
+    /// What the buckets cover: what was asked for, as far as whole buckets reach.
+    range: RangeView,
+    /// How long each bucket is.
+    bucket_ms: i64,
+    /// The oldest first, each with the moment that it begins at. None is left out but those that nobody looked at.
+    buckets: Vec<Bucket>,
+    total: BTreeMap<Level, u64>,
+    /// Whether only a part of the range was looked at.
+    approx: bool,
+    /// That part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    looked_at: Option<RangeView>,
+}
+
+/// From a moment on, before a moment.
+#[derive(Debug, Serialize)]
+struct RangeView {
+    #[serde(serialize_with = "rfc3339")]
+    since: DateTime<Utc>,
+    #[serde(serialize_with = "rfc3339")]
+    until: DateTime<Utc>,
+}
+
+/// When it begins, and how many INFO, WARN and ERROR there are.
+#[derive(Debug, Serialize)]
+struct Bucket(#[serde(serialize_with = "rfc3339")] DateTime<Utc>, u64, u64, u64);
+
+/// How many logs of each level a filter lets through, over time.
+///
+/// They come from the counts, exact, whatever the range. Where the text of the logs has to be read, the newest are
+/// counted first and as many as there is time for.
+pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
+    let query = Query::parse(request.query_string());
+    let (filter, buckets) = parameters(&query, state.clock.now())?;
+    let reads_text = filter.reads_text();
+    let turn = reads_text.then(|| state.search_turn()).transpose()?;
+    let shape = buckets.clone();
+    let counted = state.database(move |conn| {
+        let _turn = turn;
+        if !reads_text {
+            let counts = log_counts::in_buckets(conn, &buckets, &filter.apps, &filter.levels)?;
+            return Ok(Counted { counts, since: buckets.range().start });
+        }
+        let began = Instant::now();
+        log_histogram::in_buckets(conn, &buckets, &filter, || BUDGET.checked_sub(began.elapsed()))
+    });
+    Ok(Json(view(&shape, counted.await?)))
+}
+
+fn parameters(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Buckets), FieldErrors> {
+    let most = buckets_at_most(query.last("buckets"));
+    let (filter, most) = match (LogFilter::from_query(query.pairs(), now), most) {
+        (Ok((filter, _order)), Ok(most)) => (filter, most),
+        (read, most) => {
+            let mut errors = read.err().unwrap_or_default();
+            errors.take("buckets", most);
+            return Err(errors);
+        }
+    };
+    let until = filter.until.unwrap_or_else(|| filter.since.map_or(now, |since| since.max(now)));
+    let since = filter.since.unwrap_or(until - RANGE);
+    let buckets = Buckets::over(&(since..until), most);
+    let beyond = || FieldErrors::one("since", "Expected a range within the years 1678 to 2261.");
+    Ok((filter, buckets.ok_or_else(beyond)?))
+}
+
+fn buckets_at_most(text: Option<&str>) -> Result<usize, Vec<String>> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(BUCKETS) };
+    let number = match python::int(text) {
+        Some(Int::Small(number)) => usize::try_from(number).ok().filter(|number| (2..=Buckets::MAX).contains(number)),
+        Some(Int::Big) | None => None,
+    };
+    number.ok_or_else(|| vec![format!("Expected a number from 2 to {}.", Buckets::MAX)])
+}
+
+fn view(shape: &Buckets, counted: Counted) -> HistogramView {
+    let range = shape.range();
+    let approx = counted.since > range.start;
+    let mut total = BTreeMap::from(Level::ALL.map(|level| (level, 0)));
+    let mut buckets: Vec<Bucket> = shape.starts().map(|start| Bucket(start, 0, 0, 0)).collect();
+    for (place, level, count) in counted.counts {
+        *total.entry(level).or_default() += count;
+        if let Some(Bucket(_, info, warn, error)) = buckets.get_mut(place) {
+            *match level {
+                Level::Info => info,
+                Level::Warn => warn,
+                Level::Error => error,
+            } += count;
+        }
+    }
+    buckets.retain(|bucket| bucket.0 >= counted.since);
+    HistogramView {
+        bucket_ms: shape.width().num_milliseconds(),
+        buckets,
+        total,
+        approx,
+        looked_at: approx.then_some(RangeView { since: counted.since, until: range.end }),
+        range: RangeView { since: range.start, until: range.end },
+    }
+}

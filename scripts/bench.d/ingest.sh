@@ -1,6 +1,8 @@
 # Single logs and batches a second. Sourced by scripts/bench.
 # shellcheck shell=bash disable=SC2154 # scripts/bench sets them
 
+# What wrk got answers for, and what it may have left unanswered when its time was over.
+answered=0 unanswered=0
 django=$(realpath -m "$TOP/../shared/peers/django")
 log='{"app":1,"level":"ERROR","message":"payment gateway timed out after 3000 ms while charging order 9f1c2d77-5a0e-4d1c-9a53-1f2f0a6b1c11 (attempt 2 of 3)"}'
 
@@ -23,6 +25,52 @@ measure() {
     echo "$(target/release/examples/insert_limit "$DATABASE_URL" 2 "$seconds") 0 0" >>"$work/database.insert"
     load logmon batch "$logmon" 8 500
   done
+  prove "$logmon" >"$work/proof" 2>&1 || touch "$work/failed"
+}
+
+# prove ADDRESS: that every log is in the table which was answered for, or which the API says it stored, and is counted;
+# and that this would have been seen.
+prove() {
+  local written status=0
+  written=$(written_by "$1")
+  all_stored "$written" || status=1
+  target/release/logmon-api verify || status=1
+  [ "$status" = 0 ] || return 1
+  mariadb_root logmon -e 'DELETE FROM core_log LIMIT 1'
+  if all_stored "$written" >/dev/null; then
+    echo "WRONG: the numbers agree although a log was taken away"
+    status=1
+  fi
+  if target/release/logmon-api verify >/dev/null; then
+    echo "WRONG: verify finds nothing although a log was taken away"
+    status=1
+  fi
+  [ "$status" = 1 ] || echo "with one log taken away both were seen to fail"
+  return "$status"
+}
+
+# written_by ADDRESS: how many logs the API has written, once it writes no more: what wrk left unanswered may still come.
+written_by() {
+  local before='' now=''
+  for _ in $(seq 60); do
+    now=$(curl -fsS --noproxy '*' "http://$1/metrics" | awk '$1 == "logmon_ingest_group_records_total" { print $2 }')
+    [ -z "$now" ] || [ "$now" != "$before" ] || break
+    before=$now
+    sleep 0.5
+  done
+  echo "$now"
+}
+
+# all_stored WRITTEN: whether the rows are so many, and those that were answered for.
+all_stored() {
+  local rows
+  rows=$(mariadb_root logmon -BNe 'SELECT COUNT(*) FROM core_log')
+  echo "$answered logs were answered for, at most $unanswered more were on their way when wrk stopped;" \
+    "the API wrote $1; the table has $rows"
+  if [ "$rows" -lt "$answered" ] || [ "$rows" -gt $((answered + unanswered)) ] || [ "$rows" != "$1" ]; then
+    echo "WRONG: the table does not have the logs that were answered for"
+    return 1
+  fi
 }
 
 serve_original() {
@@ -52,6 +100,10 @@ LUA
 load() {
   wrk -t2 -c"$4" -d"${seconds}s" --latency -s "$work/$2.lua" "http://$3/api/logs/" >"$work/wrk.out"
   grep -q 'Non-2xx' "$work/wrk.out" && die "$1 answered with errors: $(grep 'Non-2xx' "$work/wrk.out")"
+  if [ "$1" = logmon ]; then
+    answered=$((answered + $5 * $(awk '$2 == "requests" && $3 == "in" { print $1 }' "$work/wrk.out")))
+    unanswered=$((unanswered + $5 * $4))
+  fi
   awk -v logs="$5" '
     function ms(t) { return t ~ /us$/ ? t / 1000 : t ~ /ms$/ ? t + 0 : t * 1000 }
     $1 == "50%" { p50 = ms($2) } $1 == "99%" { p99 = ms($2) } $1 == "Requests/sec:" { rate = $2 * logs }
@@ -77,6 +129,9 @@ table() {
   row "LogMon, batches of 500 (to the INSERT)" logmon.batch database.insert
   echo
   echo "memory of LogMon's API: idle $idle, at most $(memory logmon VmHWM)"
-  target/release/logmon-api verify
-  echo "$(mariadb_root logmon -BNe 'SELECT COUNT(*) FROM core_log') logs stored"
+  printf 'of the others at most: MariaDB %s, Redis %s, the no-op server %s' \
+    "$(memory mariadb VmHWM)" "$(memory redis VmHWM)" "$(memory noop VmHWM)"
+  [ ! -d "$django" ] || printf ', the original %s' "$(memory original VmHWM)"
+  echo
+  cat "$work/proof"
 }

@@ -3,6 +3,7 @@
 
 logs=10000000
 serve_only=
+seconds=5
 
 # Takes the options, and finds where the data is.
 prepare() {
@@ -10,6 +11,7 @@ prepare() {
   while [ $# -gt 0 ]; do
     case $1 in
       --keep) keep=1 ;;
+      --seconds=*) seconds=${1#*=} ;;
       --serve) serve_only=1 ;;
       [1-9]*) logs=$1 ;;
       *) die "no such option: $1" ;;
@@ -43,9 +45,12 @@ measure() {
     target/release/examples/fill_logs "$DATABASE_URL" "$logs" >"$data/filled.new" || die "the filling failed"
     say "Filled in $((SECONDS - began)) s, proving the counts"
     target/release/logmon-api verify || die "the counts are not the rows"
-    mariadb_root logmon -e "ANALYZE TABLE core_log PERSISTENT FOR COLUMNS () INDEXES (); ANALYZE TABLE core_logcount" >/dev/null
+    mariadb_root logmon -e "ANALYZE TABLE core_log PERSISTENT FOR COLUMNS () INDEXES (); ANALYZE TABLE core_logcount, core_loghourcount" >/dev/null
     mv "$data/filled.new" "$data/filled"
   fi
+  # What the slow log says of a call, when it has an output for one. The rest is a session's own from its beginning.
+  mariadb_root -e "SET GLOBAL long_query_time = 0, log_slow_filter = '', log_slow_verbosity = 'query_plan,explain', log_output = 'NONE',
+    slow_query_log = ON"
   api=127.0.0.1:$(free_port)
   serve logmon "$api" env "LISTEN=$api" target/release/logmon-api serve
   if [ -n "$serve_only" ]; then
@@ -54,6 +59,8 @@ measure() {
     say "Until Ctrl-C"
     while sleep 1; do :; done
   fi
+  [ "$data" = "$work" ] || cp "$data/filled" "$work/filled"
+  PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_load.py "$api" "$work/filled" "$seconds" | tee "$work/measured" >&2
 }
 
 # The logs that came in while an earlier run measured: they are newer than those of the filling.
@@ -63,9 +70,14 @@ remove_later_logs() {
   partitions=$(mariadb_root logmon -BNe "SELECT GROUP_CONCAT(partition_name) FROM information_schema.partitions
     WHERE table_schema = 'logmon' AND table_name = 'core_log' AND (partition_name = 'p_future' OR partition_name >= 'p${end//-/}')")
   mariadb_root logmon -e "ALTER TABLE core_log TRUNCATE PARTITION $partitions; DELETE FROM core_logcount WHERE minute >= '$end';
-    TRUNCATE TABLE core_logevent; TRUNCATE TABLE core_ingestkey"
+    DELETE FROM core_loghourcount WHERE hour >= '$end'; TRUNCATE TABLE core_logevent; TRUNCATE TABLE core_ingestkey"
 }
 
 table() {
   echo "$logs logs"
+  cat "$work/measured"
+  echo "memory of LogMon's API: at most $(memory logmon VmHWM)"
+  echo
+  echo "What scans, as the database did it:"
+  cat "$work/plans"
 }

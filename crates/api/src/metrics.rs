@@ -1,11 +1,11 @@
 //! What the API tells those who watch it. What is noted at each request is plain atomics.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
-use logmon_store::broker::Figures;
+use logmon_store::broker::{Figures, QueueFigures};
 use logmon_store::db::writer;
 use logmon_store::metrics::{self, Timing};
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -136,20 +136,7 @@ impl Metrics {
             gauge(&mut now, "messages_delayed", "Messages that are not due yet", found.delayed);
             gauge(&mut now, "dead_letters", "Messages that were given up", found.dead_letters);
             gauge(&mut now, "workers", "Workers that are alive", found.workers);
-            let (depths, paused) = (Family::<Depth, Gauge>::default(), Family::<Queue, Gauge>::default());
-            for queue in &found.queues {
-                paused.get_or_create(&Queue { queue: queue.name.clone() }).set(i64::from(queue.paused));
-                for (priority, depth) in &queue.depth {
-                    let labels = Depth { queue: queue.name.clone(), priority: u32::from(priority.number()) };
-                    depths.get_or_create(&labels).set(signed(*depth));
-                }
-            }
-            now.register(
-                "queue_depth",
-                "Messages that wait, by queue and priority, of which 0 is served first",
-                depths,
-            );
-            now.register("queue_paused", "Whether a queue stands still", paused);
+            queues(&mut now, &found.queues);
         }
         let mut page = String::new();
         // Text can always be written to.
@@ -158,6 +145,28 @@ impl Metrics {
         }
         page + &metrics::page(&self.registry)
     }
+}
+
+fn queues(registry: &mut Registry, queues: &[QueueFigures]) {
+    let (depths, oldest) = (Family::<Depth, Gauge>::default(), Family::<Queue, Gauge<f64, AtomicU64>>::default());
+    let [in_flight, delayed, paused] = [(); 3].map(|()| Family::<Queue, Gauge>::default());
+    for queue in queues {
+        let labels = Queue { queue: queue.name.clone() };
+        oldest.get_or_create(&labels).set(queue.oldest.unwrap_or_default().as_secs_f64());
+        in_flight.get_or_create(&labels).set(signed(queue.in_flight));
+        delayed.get_or_create(&labels).set(signed(queue.delayed));
+        paused.get_or_create(&labels).set(i64::from(queue.paused));
+        for (priority, depth) in &queue.depth {
+            let labels = Depth { queue: queue.name.clone(), priority: u32::from(priority.number()) };
+            depths.get_or_create(&labels).set(signed(*depth));
+        }
+    }
+    registry.register("queue_depth", "Messages that wait, by queue and priority, of which 0 is served first", depths);
+    let help = "How long the oldest of the messages that are served next has been due, at least; 0 where none waits";
+    registry.register("queue_oldest_seconds", help, oldest);
+    registry.register("queue_in_flight", "Messages that our workers held when they said so last", in_flight);
+    registry.register("queue_delayed", "Messages that are not due yet", delayed);
+    registry.register("queue_paused", "Whether a queue stands still", paused);
 }
 
 fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {

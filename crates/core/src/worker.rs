@@ -1,5 +1,6 @@
 //! What a worker says of itself with each heartbeat, and what its silence means.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -32,6 +33,9 @@ pub struct Heartbeat {
     pub busy: usize,
     /// How many it has begun since its start.
     pub processed: u64,
+    /// How many messages it holds, by the queue that they lay on: those that run and those that wait for a slot.
+    #[serde(default)]
+    pub in_flight: BTreeMap<String, u64>,
     /// Those that run, the longest first.
     pub tasks: Vec<RunningTask>,
     /// Whether it takes tasks.
@@ -124,6 +128,7 @@ mod tests {
             concurrency: 2,
             busy: 0,
             processed: 0,
+            in_flight: BTreeMap::from([("q".to_owned(), 3)]),
             tasks: Vec::new(),
             phase,
             interval_ms: 5_000,

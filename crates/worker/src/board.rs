@@ -1,7 +1,7 @@
 //! What passes between the threads of a worker: messages from the [`fetcher`](crate::fetcher) to the slots, reports from
 //! the slots to the [`reporter`](crate::reporter).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,12 @@ struct Shared {
     told: Condvar,
 }
 
+/// A message that was put here.
+struct Known {
+    queue: Arc<str>,
+    count: u32,
+}
+
 #[derive(Default)]
 struct State {
     /// How many slots there are to be.
@@ -38,7 +44,7 @@ struct State {
     since: Option<Instant>,
     /// The tags of all that was put here and that Redis has no report of yet. One can be here twice for a moment: when it
     /// was put back and has come again before the reporter is done.
-    known: HashMap<String, u32>,
+    known: HashMap<String, Known>,
     reports: Vec<Report>,
     /// The tags of the reports that the reporter has.
     reporting: Vec<String>,
@@ -115,6 +121,15 @@ impl Board {
         self.state().ready.iter().cloned().collect()
     }
 
+    /// How many messages this worker holds, by the queue that they lay on.
+    pub fn in_flight(&self) -> BTreeMap<String, u64> {
+        let mut held = BTreeMap::new();
+        for known in self.state().known.values() {
+            *held.entry(known.queue.to_string()).or_default() += 1;
+        }
+        held
+    }
+
     /// Whether a message is at work here, or is waiting for it.
     pub fn knows(&self, tag: &str) -> bool {
         self.state().known.contains_key(tag)
@@ -176,7 +191,8 @@ impl Board {
         let mut state = self.state();
         state.since = state.since.or_else(|| Some(Instant::now()));
         for fetched in &fetched {
-            *state.known.entry(fetched.tag.clone()).or_default() += 1;
+            let known = || Known { queue: Arc::clone(&fetched.queue), count: 0 };
+            state.known.entry(fetched.tag.clone()).or_insert_with(known).count += 1;
         }
         state.ready.extend(fetched);
         let (ready, idle) = (state.ready.len(), state.idle);
@@ -256,9 +272,9 @@ impl Board {
 
 impl State {
     fn forget(&mut self, tag: &str) {
-        if let Some(count) = self.known.get_mut(tag) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(known) = self.known.get_mut(tag) {
+            known.count -= 1;
+            if known.count == 0 {
                 self.known.remove(tag);
             }
         }
@@ -281,9 +297,11 @@ mod tests {
     const LONG: Duration = Duration::from_secs(3_600);
 
     fn fetched(count: usize) -> Vec<Fetched> {
-        let (tag, at) = (String::new(), Default::default());
-        let message = Fetched { raw: Vec::new(), tag, deliveries: 1, at, since: Instant::now() };
-        vec![message; count]
+        let message = |number: usize| {
+            let (queue, tag, at) = ("q".into(), number.to_string(), Default::default());
+            Fetched { raw: Vec::new(), queue, tag, deliveries: 1, at, since: Instant::now() }
+        };
+        (0..count).map(message).collect()
     }
 
     fn put_back() -> Report {

@@ -1,4 +1,5 @@
-//! Brings back what dead workers held, and what has become due. Every worker does so; each message comes back once.
+//! Brings back what dead workers held, and what has become due, and looks at what is served next. Every worker does so; each
+//! message comes back once.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,7 @@ pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop
             if count > 0 {
                 log::warn!(count; "put back what a dead worker held");
             }
-            Ok(())
+            broker.note_heads()
         });
         if let Err(error) = done {
             // The fetcher says that Redis is away, and when it is back.

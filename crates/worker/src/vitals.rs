@@ -35,6 +35,7 @@ impl Vitals {
             concurrency: board.slots(),
             busy,
             processed,
+            in_flight: board.in_flight(),
             tasks,
             phase: if stop.is_raised() { Phase::Draining } else { Phase::Serving },
             interval_ms: u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX),

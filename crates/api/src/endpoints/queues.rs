@@ -20,13 +20,28 @@ pub struct QueueView {
     depth: u64,
     /// The same by priority, of which 0 is served first.
     priorities: BTreeMap<u8, u64>,
+    /// How long, in seconds, the message that has waited longest, of those that are served next, has been due; null while
+    /// nothing waits. At least so long where the message does not say when it was put there.
+    oldest_seconds: Option<f64>,
+    /// How many messages our workers held when they said so last.
+    in_flight: u64,
+    /// How many are not due yet.
+    delayed: u64,
 }
 
 impl From<QueueFigures> for QueueView {
     fn from(queue: QueueFigures) -> Self {
         let priorities: BTreeMap<_, _> =
             queue.depth.into_iter().map(|(priority, depth)| (priority.number(), depth)).collect();
-        Self { name: queue.name, paused: queue.paused, depth: priorities.values().sum(), priorities }
+        Self {
+            name: queue.name,
+            paused: queue.paused,
+            depth: priorities.values().sum(),
+            priorities,
+            oldest_seconds: queue.oldest.map(|age| age.as_secs_f64()),
+            in_flight: queue.in_flight,
+            delayed: queue.delayed,
+        }
     }
 }
 

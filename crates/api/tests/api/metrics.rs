@@ -58,6 +58,11 @@ fn the_figures_of_all_three_move() {
     system.broker.broker.enqueue(&task).unwrap();
     system.broker.push("celery", b"junk");
     assert_eq!(shown("queue_depth{queue=\"celery\",priority=\"0\"}"), Some(2.0));
+    let oldest = "queue_oldest_seconds{queue=\"celery\"}";
+    eventually("the task to have waited", || shown(oldest).filter(|age| *age > 0.0));
+    for name in ["queue_in_flight", "queue_delayed"] {
+        assert_eq!(shown(&format!("{name}{{queue=\"celery\"}}")), Some(0.0), "{name}");
+    }
     system.broker.broker.pause("celery").unwrap();
     assert_eq!(shown("queue_paused{queue=\"celery\"}"), Some(1.0));
     system.broker.broker.resume("celery").unwrap();

@@ -131,10 +131,19 @@ fn a_queue_stands_still_and_goes_on() {
     assert_eq!(code, Some(0), "producers go on");
     let celery = queue(&api.get("/api/queues/").json(), "celery");
     let depths = json!({"0": 0, "3": 0, "6": 1, "9": 0});
-    assert_eq!(celery, json!({"name": "celery", "paused": true, "depth": 1, "priorities": depths}));
+    let told = json!({"name": "celery", "paused": true, "depth": 1, "priorities": depths,
+        "oldest_seconds": celery["oldest_seconds"], "in_flight": 0, "delayed": 0});
+    assert_eq!(celery, told);
+    assert!(celery["oldest_seconds"].as_f64().unwrap() >= 0.0, "{celery}");
     let (_, list) = system.command(&["queue", "list"]);
-    assert_eq!(queue(&parse(&list), "celery"), celery);
-    assert_eq!(queue(&parse(&list), "ingest")["paused"], json!(false));
+    assert_eq!(queue(&parse(&list), "celery")["depth"], celery["depth"]);
+    let ingest = queue(&parse(&list), "ingest");
+    assert_eq!((&ingest["paused"], &ingest["oldest_seconds"]), (&json!(false), &Value::Null));
+    assert_eq!(system.command(&["call", NOOP, "--queue", "ingest", "--countdown", "3600"]).0, Some(0));
+    eventually("it to be delayed", || {
+        let ingest = queue(&api.get("/api/queues/").json(), "ingest");
+        (ingest["delayed"] == 1 && ingest["depth"] == 0).then_some(())
+    });
     let (code, resumed) = system.command(&["queue", "resume", "celery"]);
     assert_eq!((code, &parse(&resumed)[0]["paused"]), (Some(0), &json!(false)));
     assert_eq!(api.result_of(id.trim())["status"], "SUCCESS");

@@ -37,6 +37,9 @@ fn a_worker_is_busy_drains_or_is_lost() {
     let running = &told["tasks"][0];
     assert_eq!((&running["id"], &running["name"]), (&json!(task.id), &json!(DELETE_APP)));
     assert!(running["since"].as_str().unwrap() <= told["last_heartbeat"].as_str().unwrap(), "{told}");
+    let queues = api.get("/api/queues/").json();
+    let held: Vec<_> = queues.as_array().unwrap().iter().filter(|queue| queue["in_flight"] == 1).collect();
+    assert_eq!((held.len(), &held[0]["name"]), (1, &json!("busy@h")), "{queues}");
     let (code, printed) = system.command(&["worker", "list"]);
     let printed: Value = serde_json::from_str(&printed).unwrap();
     assert_eq!((code, &printed[0]["name"], &printed[1]["tasks"]), (Some(0), &json!("busy@h"), &json!([])));

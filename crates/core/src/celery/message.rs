@@ -279,7 +279,7 @@ fn time(name: &'static str, header: Option<&RawValue>) -> Result<Option<DateTime
 }
 
 /// A time as Python's `isoformat` writes it. One without an offset is in the app's zone, which is UTC here.
-pub(super) fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let naive = |format: &str| NaiveDateTime::parse_from_str(text, format).ok().map(|time| time.and_utc());
     let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?.and_hms_opt(0, 0, 0).map(|time| time.and_utc());
     let offset =

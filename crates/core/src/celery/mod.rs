@@ -29,7 +29,7 @@ pub use canvas::NewChord;
 pub use exception::Exception;
 pub use lamport::LamportClock;
 pub use malformed::Malformed;
-pub use message::{Limits, NextAttempt, ResultPolicy, TaskMessage};
+pub use message::{Limits, NextAttempt, ResultPolicy, TaskMessage, parse_time};
 pub use new_task::{NewTask, Place};
 pub use node::NodeName;
 pub use priority::Priority;

@@ -9,6 +9,9 @@ use serde_json::{Map, Value, json};
 use super::envelope::write_object;
 use super::{Arguments, Limits, Priority, ResultPolicy, TaskId};
 
+/// The header that says when a message was put on its queue.
+const ENQUEUED_AT: &str = "x-enqueued-at";
+
 /// A task to be put on a queue.
 #[derive(Debug, Clone)]
 pub struct NewTask {
@@ -71,15 +74,25 @@ impl NewTask {
         }
     }
 
-    /// The message as it lies on the list. `origin` names the producer, as `gen<pid>@<host>`.
+    /// The message as it lies on the list, as Celery writes it. `origin` names the producer, as `gen<pid>@<host>`.
     pub fn encode(&self, origin: &str) -> String {
+        self.message(origin, None)
+    }
+
+    /// The same with the moment at which it is put there, in the header `x-enqueued-at` in milliseconds since 1970:
+    /// Celery hands headers that it does not know to the task.
+    pub fn encode_at(&self, origin: &str, enqueued_at: DateTime<Utc>) -> String {
+        self.message(origin, Some(enqueued_at))
+    }
+
+    fn message(&self, origin: &str, enqueued_at: Option<DateTime<Utc>>) -> String {
         let alone = Place::default();
         let place = self.place.as_deref().unwrap_or(&alone);
         write([
             ("body", json!(STANDARD.encode(self.body(place))).to_string()),
             ("content-encoding", "\"utf-8\"".to_owned()),
             ("content-type", "\"application/json\"".to_owned()),
-            ("headers", self.headers(place, origin)),
+            ("headers", self.headers(place, origin, enqueued_at)),
             ("properties", self.properties(place)),
         ])
     }
@@ -96,7 +109,7 @@ impl NewTask {
         format!("[{args}, {kwargs}, {embed}]")
     }
 
-    fn headers(&self, place: &Place, origin: &str) -> String {
+    fn headers(&self, place: &Place, origin: &str, enqueued_at: Option<DateTime<Utc>>) -> String {
         let id = self.id.as_str();
         let time = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, false));
         let seconds = |limit: Option<std::time::Duration>| limit.map(|limit| limit.as_secs_f64());
@@ -123,7 +136,8 @@ impl NewTask {
             ("stamped_headers", if names.is_empty() { Value::Null } else { json!(names) }),
         ];
         let stamps = ("stamps", write_object(stamps).unwrap_or_default());
-        let own = own.into_iter().map(|(name, value)| (name, value.to_string())).chain([stamps]);
+        let enqueued_at = enqueued_at.map(|at| (ENQUEUED_AT, at.timestamp_millis().to_string()));
+        let own = own.into_iter().map(|(name, value)| (name, value.to_string())).chain([stamps]).chain(enqueued_at);
         let further: Vec<(&str, String)> = place
             .headers
             .iter()
@@ -209,5 +223,8 @@ mod tests {
         assert_eq!(ours["properties"]["priority"], 5);
         assert_eq!(ours["headers"]["timelimit"], json!([60.0, null]));
         assert_eq!(ours["headers"]["x-tenant"], "t1");
+        assert_eq!(ours["headers"].get("x-enqueued-at"), None);
+        let ours: Value = serde_json::from_str(&task.encode_at("o", task.eta.unwrap())).unwrap();
+        assert_eq!(ours["headers"]["x-enqueued-at"], 1_795_348_119_318_i64);
     }
 }

@@ -62,10 +62,8 @@ impl Broker {
         bounds: Bounds,
         now: DateTime<Utc>,
     ) -> Result<Admission, BrokerError> {
-        let mut task = task.clone();
-        task.headers.insert("x-enqueued-at".to_owned(), now.timestamp_millis().into());
         let mut call = ENQUEUE_BATCH.prepare_invoke();
-        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode(&self.origin));
+        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode_at(&self.origin, now));
         call.arg(bounds.bytes)
             .arg(u64::try_from(bounds.age.as_millis()).unwrap_or(u64::MAX))
             .arg(now.timestamp_millis());

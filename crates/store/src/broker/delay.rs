@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use redis::ScriptInvocation;
 
 use super::finish::Held;
 use super::scripts::{DELAY, PROMOTE};
@@ -23,10 +24,10 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
     pub fn delay(&self, worker: &WorkerId, tag: &str, due: Due) -> Result<Held, BrokerError> {
-        let keys = &self.keys;
         let mut call = DELAY.prepare_invoke();
         self.flight(&mut call);
-        call.key(keys.delayed()).key(keys.delayed_body()).arg(&worker.0).arg(tag);
+        self.delayed(&mut call);
+        call.arg(&worker.0).arg(tag);
         match due {
             Due::At(time) => call.arg("at").arg(time.format("%s%.6f").to_string()),
             Due::In(pause) => call.arg("in").arg(pause.as_secs_f64()),
@@ -42,7 +43,14 @@ impl Broker {
     pub fn promote(&self) -> Result<u64, BrokerError> {
         let mut call = PROMOTE.prepare_invoke();
         let keys = &self.keys;
-        call.key(keys.delayed()).key(keys.delayed_body()).key(keys.dead()).arg(keys.prefix());
+        self.delayed(&mut call);
+        call.key(keys.dead()).arg(keys.prefix());
         self.with(|conn| call.invoke(conn))
+    }
+
+    /// The keys that every script about delayed messages knows them by.
+    pub(super) fn delayed(&self, call: &mut ScriptInvocation<'_>) {
+        let keys = &self.keys;
+        call.key(keys.delayed()).key(keys.delayed_body()).key(keys.delayed_count());
     }
 }

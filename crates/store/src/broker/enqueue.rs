@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use logmon_core::celery::{NewTask, Priority};
+use logmon_core::clock::{Clock as _, SystemClock};
 
 use super::scripts::{DECLARE, ENQUEUE_ONCE};
 use super::{Broker, BrokerError};
@@ -22,7 +23,7 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`]; after [`BrokerError::Unavailable`] the message may be there all the same.
     pub fn enqueue(&self, task: &NewTask) -> Result<(), BrokerError> {
-        let message = task.encode(&self.origin);
+        let message = self.encode(task);
         let list = self.keys.queue(&task.queue, task.priority);
         let mut pipe = redis::pipe();
         pipe.lpush(list, message).ignore();
@@ -46,9 +47,14 @@ impl Broker {
     pub fn enqueue_once(&self, name: &str, once: Duration, task: &NewTask) -> Result<Push, BrokerError> {
         let mut call = ENQUEUE_ONCE.prepare_invoke();
         call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, task.priority));
-        call.arg(task.encode(&self.origin)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
+        call.arg(self.encode(task)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
         let pushed: i64 = self.with(|conn| call.invoke(conn))?;
         Ok(if pushed == 1 { Push::Now } else { Push::Before })
+    }
+
+    /// The message of a task that goes to its queue now.
+    pub(super) fn encode(&self, task: &NewTask) -> String {
+        task.encode_at(&self.origin, SystemClock.now())
     }
 
     // Celery's producers name a queue's binding once a connection; admin tools read it.

@@ -1,5 +1,6 @@
 //! Taking the next messages into flight.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -20,6 +21,8 @@ const BYTES: usize = 1 << 20;
 pub struct Fetched {
     /// Its bytes, as the producer pushed them.
     pub raw: Vec<u8>,
+    /// The queue that it lay on.
+    pub queue: Arc<str>,
     /// The name under which it is in flight.
     pub tag: String,
     /// How often it has been fetched, this time included. Beyond [`MAX_DELIVERIES`] it is not to be run any more.
@@ -69,12 +72,13 @@ impl Broker {
             call.arg(queue);
         }
         let answer: Vec<Value> = self.with(|conn| call.invoke(conn))?;
-        read(answer).map_err(|e| BrokerError::Refused(e.into()))
+        read(answer, queues).map_err(|e| BrokerError::Refused(e.into()))
     }
 }
 
-fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
+fn read(answer: Vec<Value>, queues: &[String]) -> Result<Look, redis::ParsingError> {
     let since = Instant::now();
+    let queues: Vec<Arc<str>> = queues.iter().map(|queue| queue.as_str().into()).collect();
     let mut values = answer.into_iter();
     let mut next = || values.next().unwrap_or(Value::Nil);
     let at = time(from_redis_value(next())?);
@@ -83,7 +87,9 @@ fn read(answer: Vec<Value>) -> Result<Look, redis::ParsingError> {
     let mut fetched = Vec::new();
     while let Some(raw) = Option::<Vec<u8>>::from_redis_value(next())? {
         let (tag, before): (String, u32) = (from_redis_value(next())?, from_redis_value(next())?);
-        fetched.push(Fetched { raw, tag, deliveries: before + 1, at, since });
+        let number: usize = from_redis_value(next())?;
+        let queue = number.checked_sub(1).and_then(|place| queues.get(place)).map(Arc::clone).unwrap_or_default();
+        fetched.push(Fetched { raw, queue, tag, deliveries: before + 1, at, since });
     }
     Ok(Look { fetched, buried, newest_revoke })
 }

@@ -87,7 +87,8 @@ impl Broker {
         let keys = &self.keys;
         let mut call = FINISH.prepare_invoke();
         self.flight(&mut call);
-        call.key(keys.delayed()).key(keys.delayed_body()).key(keys.dead());
+        self.delayed(&mut call);
+        call.key(keys.dead());
         call.arg(&worker.0).arg(self.result_expires.as_secs());
         for finish in finishes {
             call.arg(&finish.tag).arg(keys.result(&finish.task)).arg(finish.document.as_deref().unwrap_or(""));
@@ -106,7 +107,7 @@ impl Broker {
             for publish in &finish.publish {
                 match publish {
                     Publish::Task(task) => {
-                        call.arg(keys.queue(&task.queue, task.priority)).arg(task.encode(&self.origin)).arg("");
+                        call.arg(keys.queue(&task.queue, task.priority)).arg(self.encode(task)).arg("");
                     }
                     Publish::Later { tag, message, pause } => {
                         call.arg(tag).arg(message).arg(pause.as_secs_f64());

@@ -169,6 +169,17 @@ impl Keys {
         self.key("rq:delayed_body")
     }
 
+    /// Hash: queue to how many of its messages are not due yet.
+    pub fn delayed_count(&self) -> String {
+        self.key("rq:delayed_count")
+    }
+
+    /// Hash: the key of a list to the SHA-1 of the end of the message that is served next, and when it was first seen there,
+    /// in milliseconds; only of messages that do not say themselves when they were put there.
+    pub fn heads(&self) -> String {
+        self.key("rq:heads")
+    }
+
     /// String that expires: Redis takes writes.
     pub fn probe(&self) -> String {
         self.key("rq:probe")

@@ -15,6 +15,7 @@ mod events;
 mod fetch;
 mod figures;
 mod finish;
+mod heads;
 mod keys;
 mod link;
 mod nodes;

@@ -37,9 +37,8 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`].
     pub fn reap(&self) -> Result<u64, BrokerError> {
-        let workers: Vec<String> = self.with(|conn| conn.smembers(self.keys.workers()))?;
         let mut restored = 0;
-        for worker in workers.into_iter().map(WorkerId) {
+        for worker in self.listed_workers()? {
             if !self.is_alive(&worker)? {
                 restored += self.restore(&worker, Reason::Died)?;
                 // Should it come back, its next sign of life or message puts it on the list again.
@@ -91,6 +90,12 @@ impl Broker {
     pub fn put_back(&self, worker: &WorkerId, tags: &[String]) -> Result<u64, BrokerError> {
         // The last ones first, for each goes before those that were put back earlier.
         tags.rchunks(AT_ONCE).map(|tags| self.restore_tags(worker, Reason::Left, tags)).sum()
+    }
+
+    /// The workers that hold or held something and were not reaped.
+    pub(super) fn listed_workers(&self) -> Result<Vec<WorkerId>, BrokerError> {
+        let workers: Vec<String> = self.with(|conn| conn.smembers(self.keys.workers()))?;
+        Ok(workers.into_iter().map(WorkerId).collect())
     }
 
     fn is_alive(&self, worker: &WorkerId) -> Result<bool, BrokerError> {

@@ -32,6 +32,7 @@ scripts! {
     ENQUEUE_ONCE = "enqueue_once.lua";
     ENQUEUE_BATCH = "enqueue_batch.lua";
     REPLY = "reply.lua";
+    HEADS = "heads.lua";
     CLAIM = "claim.lua";
     DECLARE = "declare.lua";
 }

@@ -46,28 +46,34 @@ impl Broker {
     pub fn workers(&self) -> Result<Vec<Worker>, BrokerError> {
         let ((seconds, micros), seen): ((i64, i64), Vec<(String, f64)>) =
             self.with(|conn| redis::pipe().cmd("TIME").zrange_withscores(self.keys.seen(), 0, -1).query(conn))?;
-        if seen.is_empty() {
-            return Ok(Vec::new());
-        }
         let now = DateTime::from_timestamp_micros(seconds * 1_000_000 + micros).unwrap_or_default();
-        let keys: Vec<String> = seen.iter().map(|(id, _)| self.keys.said(&WorkerId(id.clone()))).collect();
-        let said: Vec<Option<String>> = self.with(|conn| conn.mget(keys))?;
+        let (ids, times): (Vec<_>, Vec<_>) =
+            seen.into_iter().map(|(id, seconds)| (WorkerId(id), time(seconds))).unzip();
+        let said = self.said_by(&ids)?;
         // The newest last, so that it takes the place of those before it.
-        let workers: HashMap<NodeName, Worker> = seen
+        let workers: HashMap<NodeName, Worker> = times
             .into_iter()
             .zip(said)
-            .filter_map(|((_, seconds), said)| read(&said?, time(seconds), now))
+            .filter_map(|(seen_at, said)| said.map(|heartbeat| worker(heartbeat, seen_at, now)))
             .map(|worker| (worker.heartbeat.name.clone(), worker))
             .collect();
         let mut workers: Vec<Worker> = workers.into_values().collect();
         workers.sort_by(|a, b| a.heartbeat.name.as_str().cmp(b.heartbeat.name.as_str()));
         Ok(workers)
     }
+
+    /// What each of these workers said of itself last, where that can be read: it may be of another release.
+    pub(super) fn said_by(&self, workers: &[WorkerId]) -> Result<Vec<Option<Heartbeat>>, BrokerError> {
+        if workers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = workers.iter().map(|worker| self.keys.said(worker)).collect();
+        let said: Vec<Option<String>> = self.with(|conn| conn.mget(keys))?;
+        Ok(said.into_iter().map(|said| serde_json::from_str(&said?).ok()).collect())
+    }
 }
 
-// What a worker of another release says need not be readable.
-fn read(said: &str, seen_at: DateTime<Utc>, now: DateTime<Utc>) -> Option<Worker> {
-    let heartbeat: Heartbeat = serde_json::from_str(said).ok()?;
+fn worker(heartbeat: Heartbeat, seen_at: DateTime<Utc>, now: DateTime<Utc>) -> Worker {
     let state = heartbeat.state((now - seen_at).to_std().unwrap_or_default());
-    Some(Worker { heartbeat, seen_at, state })
+    Worker { heartbeat, seen_at, state }
 }

@@ -5,6 +5,7 @@
 mod chords;
 mod dead_letters;
 mod errors;
+mod figures;
 mod flights;
 mod full;
 mod groups;

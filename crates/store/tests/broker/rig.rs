@@ -67,6 +67,7 @@ impl Rig {
             keys.holders(),
             keys.delayed(),
             keys.delayed_body(),
+            keys.delayed_count(),
         ] {
             assert_eq!(self.count(&key), 0, "{key}");
         }

@@ -1,5 +1,6 @@
 //! What workers say of themselves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use logmon_core::celery::NodeName;
@@ -19,6 +20,7 @@ pub(crate) fn heartbeat(name: &str, interval: Duration) -> Heartbeat {
         concurrency: 2,
         busy: 1,
         processed: 3,
+        in_flight: BTreeMap::new(),
         tasks: Vec::new(),
         phase: Phase::Serving,
         interval_ms: u64::try_from(interval.as_millis()).unwrap(),

@@ -80,7 +80,7 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     let all = [flights.as_slice(), &dead].concat();
     assert_refuses(&rig, &all, || broker.bury(worker, &burial(&fetched)));
     assert_refuses(&rig, &all, || broker.put_back(worker, std::slice::from_ref(&fetched.tag)));
-    let delayed = [keys.delayed(), keys.delayed_body()];
+    let delayed = [keys.delayed(), keys.delayed_body(), keys.delayed_count()];
     let all = [flights.as_slice(), &delayed].concat();
     assert_refuses(&rig, &all, || broker.delay(worker, &fetched.tag, Due::In(Duration::ZERO)));
     assert_refuses(&rig, &[keys.workers(), keys.holders(), keys.unacked_index()], || broker.renew(worker, LONG));

@@ -75,6 +75,36 @@ local function open(held)
   return raw, tag, suffix, queue, priority
 end
 
+-- What a header of a message holds, where it is of this form. Looked for without decoding the whole, which may be large: text
+-- inside of it cannot look like a header, for quotes are escaped there.
+local function header(raw, name, form)
+  local _, stop = string.find(raw, '"' .. name .. '":', 1, true)
+  return stop and string.match(raw, '^%s*' .. form, stop + 1)
+end
+-- When a message of ours was put on its queue, in milliseconds since the epoch, as its producer says.
+local function enqueued_at(raw) return header(raw, 'x-enqueued-at', '(%d+)') end
+
+-- The delayed messages: a sorted set by the time at which they are due, a hash of the messages, alone or as `unacked` holds
+-- them, and a hash of how many there are of each queue.
+local function need_delayed(delayed)
+  need('zset', delayed.due)
+  need('hash', delayed.held, delayed.counts)
+end
+local function delay(delayed, tag, held, due)
+  local _, _, _, queue = open(held)
+  redis.call('HSET', delayed.held, tag, held)
+  if redis.call('ZADD', delayed.due, due, tag) == 1 and queue then redis.call('HINCRBY', delayed.counts, queue, 1) end
+end
+local function take_delayed(delayed, tag)
+  local held = redis.call('HGET', delayed.held, tag)
+  redis.call('ZREM', delayed.due, tag)
+  redis.call('HDEL', delayed.held, tag)
+  if not held then return nil end
+  local _, _, _, queue = open(held)
+  if queue and redis.call('HINCRBY', delayed.counts, queue, -1) < 1 then redis.call('HDEL', delayed.counts, queue) end
+  return held
+end
+
 -- Ends a worker's hold on a message and gives what it held, or nil: a worker that was taken for dead may come back, and
 -- another one has the message then.
 local function let_go(keys, worker, tag)

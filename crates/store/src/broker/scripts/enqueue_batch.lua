@@ -13,7 +13,7 @@ if before then return { 'before', before } end
 local used = redis.call('MEMORY', 'USAGE', KEYS[1], 'SAMPLES', 20) or 0
 if used + string.len(ARGV[1]) > tonumber(ARGV[2]) then return { 'full' } end
 local oldest = redis.call('LINDEX', KEYS[1], -1)
-local since = oldest and string.match(oldest, '"x%-enqueued%-at":%s*(%d+)')
+local since = oldest and enqueued_at(oldest)
 if since and tonumber(ARGV[4]) - tonumber(since) > tonumber(ARGV[3]) then return { 'full' } end
 redis.call('LPUSH', KEYS[1], ARGV[1])
 if KEYS[2] then redis.call('SET', KEYS[2], ARGV[5], 'EX', ARGV[6]) end

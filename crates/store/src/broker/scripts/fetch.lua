@@ -3,7 +3,7 @@
 -- the first priority, those for the second...
 -- ARGV: worker id, how many at most, how many bytes at most (but one message, however large), then the queues
 -- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each:
--- message, delivery tag, how often it was fetched before without an end}
+-- message, delivery tag, how often it was fetched before without an end, the number of its queue from 1 on}
 
 local LISTS = 9
 -- Far below the some thousand values that Lua can hand to one command; and they are looked at before they are taken.
@@ -38,7 +38,8 @@ local function fitting(raws)
 end
 
 -- The last `count` of a list, the last one first.
-local function take(raws, count, queue)
+local function take(raws, count, number)
+  local queue = ARGV[3 + number]
   local tags, taken, suffixes, seen = {}, {}, {}, {}
   for n = 1, count do
     local raw = raws[#raws + 1 - n]
@@ -66,8 +67,8 @@ local function take(raws, count, queue)
       held[at + 1], held[at + 2] = tag, '[' .. raw .. suffixes[i]
       index[at + 1], index[at + 2] = score, tag
       holders[at + 1], holders[at + 2] = tag, worker
-      answer[to + 1], answer[to + 2], answer[to + 3] = raw, tag, tonumber(counts[i]) or 0
-      at, to, bytes, wanted = at + 2, to + 3, bytes - #raw, wanted - 1
+      answer[to + 1], answer[to + 2], answer[to + 3], answer[to + 4] = raw, tag, tonumber(counts[i]) or 0, number
+      at, to, bytes, wanted = at + 2, to + 4, bytes - #raw, wanted - 1
     end
   end
   if at == 0 then return end
@@ -84,7 +85,8 @@ local function peek(list, count)
 end
 
 for i = LISTS, #KEYS do
-  if paused[(i - LISTS) % queues + 1] == 0 then
+  local number = (i - LISTS) % queues + 1
+  if paused[number] == 0 then
     -- Few at first, for they may be large.
     local chunk = 1
     while wanted > 0 and not full and buried < 100 do
@@ -93,7 +95,7 @@ for i = LISTS, #KEYS do
       local count, all = fitting(raws)
       full = not all
       call('LTRIM', KEYS[i], 0, -count - 1)
-      take(raws, count, ARGV[4 + (i - LISTS) % queues])
+      take(raws, count, number)
       local mean = (all_bytes - bytes) / math.max(1, all_wanted - wanted)
       chunk = math.max(1, math.min(chunk * 8, CHUNK_MAX, math.floor(bytes / math.max(1, mean))))
     end

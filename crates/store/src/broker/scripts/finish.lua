@@ -1,13 +1,13 @@
 -- Ends flights: stores the results, sends what is to be sent, and acknowledges, also when Redis is full. Does nothing for a
 -- message that the worker does not hold, nor for one whose end cannot be kept.
--- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body, dead
+-- KEYS: unacked, unacked_index, holders, deliveries, delayed, delayed_body, delayed_count, dead
 -- ARGV: worker id, seconds that a result is kept, then of each flight: delivery tag, key of the result, document or '', how
 -- many things are to be sent or kept, then of each of these: list, message, '' or: delivery tag, message, seconds until it
 -- is due, or: key of another result, document, 'result', or: key of a group, size of its chord and saved structure with a
 -- space between, 'begin', or: key of a group, '', 'end', or: how often the message was fetched, the reason, 'dead'
 -- RETURNS: of each flight 1, or 0 when the message was not held, or why it could not be ended
 
-local keys, delayed, delayed_body = flight(), KEYS[5], KEYS[6]
+local keys, delayed, dead = flight(), { due = KEYS[5], held = KEYS[6], counts = KEYS[7] }, KEYS[8]
 local worker, kept, call = ARGV[1], ARGV[2], redis.call
 
 go_on_when_full(KEYS[1])
@@ -22,21 +22,18 @@ end
 -- Celery remembers for so long that a chord is done, for a header task that comes again.
 local DONE = 300
 
-local function need_later()
-  need('zset', delayed)
-  need('hash', delayed_body)
-end
+local function later() need_delayed(delayed) end
 local needs = {
   [''] = function(list) need('list', list) end,
   result = function(key) need('string', key) end,
   begin = function() end,
   ['end'] = function() end,
-  dead = function() need_dead(KEYS[7]) end,
+  dead = function() need_dead(dead) end,
 }
 
 local keep = {
   dead = function(deliveries, reason, tag)
-    bury_held(KEYS[7], call('HGET', keys.unacked, tag), reason, tonumber(deliveries))
+    bury_held(dead, call('HGET', keys.unacked, tag), reason, tonumber(deliveries))
   end,
   result = function(key, document) store(key, document, kept) end,
   begin = function(group, chord)
@@ -52,14 +49,13 @@ local keep = {
 }
 
 -- The next attempt of a message waits as the message itself would.
-local function delay(tag, message, pause, parent)
+local function again(tag, message, pause, parent)
   local _, suffix = read(message)
   if suffix and is_named(suffix) then
     local held = call('HGET', keys.unacked, parent)
     message = '[' .. message .. string.sub(held, #release(held) + 2)
   end
-  call('HSET', delayed_body, tag, message)
-  call('ZADD', delayed, now() + pause, tag)
+  delay(delayed, tag, message, now() + pause)
 end
 
 local function send(first, count, parent)
@@ -70,13 +66,13 @@ local function send(first, count, parent)
     elseif keep[how] then
       keep[how](what, value, parent)
     else
-      delay(what, value, tonumber(how), parent)
+      again(what, value, tonumber(how), parent)
     end
   end
 end
 
 local function check(first, count)
-  for i = first, first + 3 * (count - 1), 3 do (needs[ARGV[i + 2]] or need_later)(ARGV[i]) end
+  for i = first, first + 3 * (count - 1), 3 do (needs[ARGV[i + 2]] or later)(ARGV[i]) end
 end
 
 local function apply(place)

@@ -19,7 +19,7 @@ pub enum ErrorCode {
     NotAcceptable,
     /// The body did not arrive in time.
     BodyTimeout,
-    /// The body is larger than `BODY_LIMIT`.
+    /// The body is larger than `BODY_LIMIT`, or a record larger than what the database takes at once.
     TooLarge,
     /// A body in this form is not taken.
     UnsupportedMediaType,

@@ -17,6 +17,7 @@ use logmon_store::watch::Watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::error::ApiError;
+use crate::error_code::ErrorCode;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::tail::Tails;
@@ -152,6 +153,10 @@ impl State {
         match hear(stored).await? {
             Ok(stored) => Ok(Some(stored)),
             Err(WriteError::KeyTaken) => Ok(None),
+            Err(WriteError::AnswerTooLarge) => {
+                let detail = "The answer, which is kept with the Idempotency-Key, is larger than what the database takes at once: send the batch in parts.";
+                Err(ApiError::detail(ErrorCode::TooLarge, detail))
+            }
             Err(error) => Err(ApiError::unavailable(error.to_string())),
         }
     }

@@ -57,7 +57,7 @@ fn store_once(writer: &Writer, key: &str, records: Vec<Record>) -> Result<Vec<St
 fn id(stored: Stored) -> LogId {
     match stored {
         Stored::Yes(id) | Stored::Before(Earlier { id, .. }) => id,
-        Stored::UnknownApp | Stored::Refused => panic!("{stored:?}"),
+        Stored::UnknownApp | Stored::Refused | Stored::TooLarge => panic!("{stored:?}"),
     }
 }
 

@@ -161,6 +161,34 @@ fn ten_thousand_records_are_taken_and_one_more_is_not() {
     assert_eq!(post(&api, media, endless.as_bytes()).status, 413);
 }
 
+/// Sends it as often as it takes longer than a request may, on a slow machine.
+fn patient(api: &Api, headers: &[(&str, &str)], body: &[u8]) -> Response {
+    eventually("an answer", || {
+        Some(api.send("POST", "/api/logs/", headers, Some(body))).filter(|answer| answer.status != 503)
+    })
+}
+
+#[test]
+fn a_record_that_is_larger_than_what_the_database_takes_at_once_is_named() {
+    let system = System::new();
+    let api = system.serve();
+    // Each quote takes two bytes of a statement, of which the server takes 16 MiB.
+    let quotes = "'".repeat(8_388_500);
+    let large = format!(r#"{{"app":1,"level":"INFO","message":"{quotes}"}}"#);
+    let words = "The record is larger than what the database takes at once.";
+    for key in [&[][..], &[("Idempotency-Key", "k")]] {
+        let headers = [&[("Content-Type", "application/json")], key].concat();
+        let answer = patient(&api, &headers, large.as_bytes());
+        assert_eq!((answer.status, answer.json()), (413, json!({ "detail": words })));
+    }
+    let batch = format!("{{\"app\":1,\"level\":\"INFO\",\"message\":\"m\"}}\n{large}");
+    let answer = patient(&api, &[("Content-Type", "application/x-ndjson")], batch.as_bytes()).json();
+    let rejected = json!([{"index": 1, "errors": {"non_field_errors": [words]}}]);
+    assert_eq!((answer["accepted"].clone(), answer["rejected"].clone()), (json!(1), rejected));
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_ingestkey"), 0);
+    assert!(rows(&system) >= 1);
+}
+
 #[test]
 fn a_key_stands_for_the_decoded_text_of_its_batch() {
     let system = System::new();

@@ -29,16 +29,17 @@ impl Handle for IngestLogs {
         let key = Key { key: name.clone(), origin: input.origin, body_hash, created_at: context.clock.now() };
         let (told, heard) = mpsc::channel();
         let queued = input.answer.map(|body| Answer { status: 202, body });
-        let answer = |stored: &[Stored]| {
-            queued.unwrap_or_else(|| Answer { status: 200, body: json!(outcome(stored)).to_string() })
+        let answer = move |stored: &[Stored]| {
+            queued.clone().unwrap_or_else(|| Answer { status: 200, body: json!(outcome(stored)).to_string() })
         };
         context.writer.submit_once(key, input.records, Box::new(answer), Instant::now() + DEADLINE, move |outcome| {
             // Nobody listens any more when the time is up.
             let _told = told.send(outcome);
         });
         let ingested = match hear(context, &heard)? {
-            Ok(Ok(stored)) => outcome(&stored),
+            Ok(Ok(stored)) => told_of_losses(outcome(&stored)),
             Ok(Err(WriteError::KeyTaken)) => duplicate(context, &name, &body_hash, count)?,
+            Ok(Err(error @ WriteError::AnswerTooLarge)) => return Err(Failure::BadArguments(error.to_string())),
             Ok(Err(error @ (WriteError::Unavailable(_) | WriteError::Full))) => {
                 return Err(Failure::Unavailable(error.to_string()));
             }
@@ -83,13 +84,22 @@ fn duplicate(context: &Context, key: &str, body_hash: &[u8], count: usize) -> Re
     }
 }
 
+/// Nobody else hears of a log that was answered with 202 and cannot be stored.
+fn told_of_losses(ingested: Ingested) -> Ingested {
+    if ingested.rejected > 0 {
+        let count = ingested.rejected;
+        log::warn!(count; "logs of a queued batch cannot be stored: their apps are gone, or the database does not take them");
+    }
+    ingested
+}
+
 fn outcome(stored: &[Stored]) -> Ingested {
     let mut ingested = Ingested { accepted: 0, duplicate: 0, rejected: 0 };
     for stored in stored {
         match stored {
             Stored::Yes(_) => ingested.accepted += 1,
             Stored::Before(_) => ingested.duplicate += 1,
-            Stored::UnknownApp | Stored::Refused => ingested.rejected += 1,
+            Stored::UnknownApp | Stored::Refused | Stored::TooLarge => ingested.rejected += 1,
         }
     }
     ingested

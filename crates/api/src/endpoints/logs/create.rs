@@ -141,7 +141,7 @@ async fn store_one(state: &State, draft: Draft, key: Option<Key>, arrival: &Arri
     let (message, extra) = (record.message.clone(), record.extra.clone());
     let answer = move |stored: &[Stored]| {
         let (id, created_at, extra) = match stored.first() {
-            Some(Stored::Yes(id)) => (*id, created_at, extra.map(|extra| *extra).unwrap_or_default()),
+            Some(Stored::Yes(id)) => (*id, created_at, extra.as_deref().cloned().unwrap_or_default()),
             // Of a log that is gone meanwhile, what is known of it.
             Some(Stored::Before(earlier)) => (earlier.id, earlier.created_at, Extra::default()),
             refused => {
@@ -149,14 +149,17 @@ async fn store_one(state: &State, draft: Draft, key: Option<Key>, arrival: &Arri
                 return answer_of(StatusCode::BAD_REQUEST, &errors);
             }
         };
+        let (level, message) = (level.clone(), message.clone());
         answer_of(StatusCode::CREATED, &LogView::from(Log { id, app, level, message, created_at, extra }))
     };
     let stored = match store(state, vec![record], key, &answer).await? {
         Outcome::Now(stored) => stored,
         Outcome::Replayed(response) => return Ok(response),
     };
-    let Some(Stored::Before(Earlier { id, created_at })) = stored.first().copied() else {
-        return Ok(idempotency::respond(answer(&stored)));
+    let (id, created_at) = match stored.first().copied() {
+        Some(Stored::Before(Earlier { id, created_at })) => (id, created_at),
+        Some(Stored::TooLarge) => return Err(ApiError::detail(ErrorCode::TooLarge, TOO_LARGE)),
+        _ => return Ok(idempotency::respond(answer(&stored))),
     };
     let first = state.database(move |conn| logs::get(conn, id, created_at)).await?;
     let view = first.map(|log| answer_of(StatusCode::CREATED, &LogView::from(log)));
@@ -182,7 +185,7 @@ async fn store(
     state: &State,
     records: Vec<Record>,
     key: Option<Key>,
-    answer: &(impl FnOnce(&[Stored]) -> Answer + Clone + Send + 'static),
+    answer: &(impl Fn(&[Stored]) -> Answer + Clone + Send + 'static),
 ) -> Result<Outcome, ApiError> {
     let apps: Vec<(AppId, Level)> = records.iter().map(|record| (record.app, record.level)).collect();
     let stored = match key {
@@ -202,12 +205,12 @@ async fn store(
         match stored {
             Stored::Yes(_) => state.metrics.accepted.inc(),
             Stored::Before(_) => state.metrics.duplicate.inc(),
-            Stored::UnknownApp | Stored::Refused => state.metrics.rejected.inc(),
+            Stored::UnknownApp | Stored::Refused | Stored::TooLarge => state.metrics.rejected.inc(),
         };
         match stored {
             Stored::Yes(_) if level == state.watch.level() => *watched.entry(app).or_default() += 1,
             Stored::UnknownApp => state.forget_app(app),
-            Stored::Yes(_) | Stored::Before(_) | Stored::Refused => {}
+            Stored::Yes(_) | Stored::Before(_) | Stored::Refused | Stored::TooLarge => {}
         }
     }
     for (app, count) in watched {
@@ -292,15 +295,16 @@ impl Batch {
     }
 
     async fn store(self, state: &State, key: Option<Key>) -> Result<HttpResponse, ApiError> {
-        let Self { good, places, mut rejected } = self;
+        let Self { good, places, rejected } = self;
         if good.is_empty() {
             return Ok(idempotency::respond(batch_answer(0, 0, rejected)));
         }
         let apps: Vec<AppId> = good.iter().map(|record| record.app).collect();
         let answer = move |stored: &[Stored]| {
-            for ((index, app), stored) in places.into_iter().zip(apps).zip(stored) {
-                if matches!(stored, Stored::UnknownApp | Stored::Refused) {
-                    rejected.push(Rejected { index, errors: errors_of(app, stored) });
+            let mut rejected = rejected.clone();
+            for ((index, app), stored) in places.iter().zip(&apps).zip(stored) {
+                if matches!(stored, Stored::UnknownApp | Stored::Refused | Stored::TooLarge) {
+                    rejected.push(Rejected { index: *index, errors: errors_of(*app, stored) });
                 }
             }
             rejected.sort_by_key(|rejected| rejected.index);
@@ -321,6 +325,8 @@ fn batch_answer(accepted: usize, duplicate: usize, rejected: Vec<Rejected>) -> A
     answer_of(status, &BatchView { accepted, duplicate, rejected })
 }
 
+const TOO_LARGE: &str = "The record is larger than what the database takes at once.";
+
 fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
     // Numbers and text always serialise.
     Answer { status: status.as_u16(), body: serde_json::to_string(view).unwrap_or_default() }
@@ -329,6 +335,7 @@ fn answer_of(status: StatusCode, view: &impl Serialize) -> Answer {
 fn errors_of(app: AppId, stored: &Stored) -> FieldErrors {
     match stored {
         Stored::UnknownApp => FieldErrors::one("app", format!("Invalid pk \"{}\" - object does not exist.", app.0)),
+        Stored::TooLarge => FieldErrors::non_field(TOO_LARGE),
         Stored::Yes(_) | Stored::Before(_) | Stored::Refused => {
             FieldErrors::non_field("The database does not take this record.")
         }

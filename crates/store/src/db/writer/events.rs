@@ -1,12 +1,12 @@
 //! Records with an event id: which of them were stored before, which repeat one another, and what is left to store.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use logmon_core::app::AppId;
 use logmon_core::log::{EventId, Record};
 
 use super::link::Ids;
-use super::{Earlier, Stored};
+use super::{Earlier, Stored, packets};
 
 /// The event ids that are known, and the logs that were stored for them.
 #[derive(Debug, Default)]
@@ -46,16 +46,23 @@ enum Place {
     Repeat(usize),
     /// It was stored before.
     Before(Earlier),
+    /// Its app is gone.
+    Gone,
+    /// No statement holds it.
+    TooLarge,
 }
 
 impl<'a> Sifted<'a> {
-    pub(super) fn new(records: &[&'a Record], known: &Known) -> Self {
+    /// Of apps that are `gone` nothing is stored, nor what needs a statement of more than `room` bytes.
+    pub(super) fn new(records: &[&'a Record], known: &Known, gone: &HashSet<AppId>, room: usize) -> Self {
         let mut sifted = Self { fresh: Vec::with_capacity(records.len()), places: Vec::with_capacity(records.len()) };
         let mut first: HashMap<(AppId, &EventId), usize> = HashMap::new();
         for record in records {
             let next = sifted.fresh.len();
             let place = match (known.of(record), &record.event_id) {
+                _ if gone.contains(&record.app) => Place::Gone,
                 (Some(earlier), _) => Place::Before(earlier),
+                _ if packets::is_too_large(record, room) => Place::TooLarge,
                 (None, None) => Place::Fresh(next),
                 (None, Some(event_id)) => match *first.entry((record.app, event_id)).or_insert(next) {
                     first if first == next => Place::Fresh(next),
@@ -71,9 +78,11 @@ impl<'a> Sifted<'a> {
     }
 
     /// What became of each record, when the fresh ones are stored under `ids`.
-    pub(super) fn stored(&self, ids: Ids) -> Vec<Stored> {
+    pub(super) fn stored(&self, ids: &Ids) -> Vec<Stored> {
         let outcome = |place: &Place| match *place {
             Place::Before(earlier) => Stored::Before(earlier),
+            Place::Gone => Stored::UnknownApp,
+            Place::TooLarge => Stored::TooLarge,
             Place::Fresh(number) => Stored::Yes(ids.nth(number)),
             Place::Repeat(number) => match self.fresh.get(number) {
                 Some(first) => Stored::Before(Earlier { id: ids.nth(number), created_at: first.created_at }),

@@ -21,7 +21,8 @@ pub struct Figures {
 impl Figures {
     /// Shows them.
     pub fn register(&self, registry: &mut Registry) {
-        let groups = "Groups of requests that the writer stored or gave up, each in one transaction unless a key or an error parts it";
+        let groups =
+            "Groups of requests that the writer stored or gave up, each in one transaction unless an error parts it";
         registry.register("ingest_groups", groups, self.groups.clone());
         registry.register("ingest_group_records", "Records in these groups", self.records.clone());
         registry.register("ingest_group_seconds", "How long a group took, commit included", self.took.clone());

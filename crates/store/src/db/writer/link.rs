@@ -3,7 +3,8 @@
 //! Not Diesel's: its MySQL connection has no time-outs, takes two more round trips to send several statements at once,
 //! and does not say which id an INSERT began with.
 
-use std::time::Duration;
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 use logmon_core::app::AppId;
@@ -15,36 +16,66 @@ use secrecy::ExposeSecret as _;
 use url::Url;
 
 use super::events::Known;
-use super::{Earlier, text};
+use super::{Earlier, Key, text};
 use crate::db::SQL_MODE;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
 /// How long one answer may take. The client was told that its logs may not be stored by then.
 const ANSWER: Duration = Duration::from_secs(3);
+/// After how many idle seconds the server ends a connection: what a process that vanished without a word has begun stays
+/// locked for as long.
+const SERVER_PATIENCE: u32 = 60;
+/// After how long without use a connection is tried before something is sent on it.
+const TRUSTED: Duration = Duration::from_secs(1);
 
 /// A connection.
 pub(super) struct Link {
     conn: Conn,
     /// How far apart the ids of one statement are.
     pub(super) step: i64,
+    /// How many bytes what is sent at once may have.
+    pub(super) room: usize,
+    /// How a query locks rows that it shares with others, and leaves out those that are locked.
+    share: &'static str,
+    used_at: Instant,
 }
 
-/// The ids of records that were stored by one statement.
-#[derive(Debug, Clone, Copy)]
+/// What the server takes besides a text, and more than a text's fixed parts.
+const ENVELOPE: usize = 1_024;
+
+/// The ids of records that were stored by a few statements.
+#[derive(Debug)]
 pub(super) struct Ids {
-    pub(super) first: i64,
-    /// How far apart they are.
-    pub(super) step: i64,
+    /// How many records were stored before each statement, and its first id.
+    statements: Vec<(usize, i64)>,
+    count: usize,
+    /// How far apart the ids of one statement are.
+    step: i64,
 }
 
 impl Ids {
-    /// Of a statement that stored nothing.
-    pub(super) const NONE: Self = Self { first: 0, step: 0 };
+    /// Of no statement.
+    pub(super) fn none(step: i64) -> Self {
+        Self { statements: Vec::new(), count: 0, step }
+    }
 
-    /// The id of the record that was the statement's `number`th, from 0.
-    pub(super) fn nth(self, number: usize) -> LogId {
-        LogId(self.first + i64::try_from(number).unwrap_or(0) * self.step)
+    /// Of one statement.
+    pub(super) fn of_one(first: i64, step: i64) -> Self {
+        Self { statements: vec![(0, first)], count: 0, step }
+    }
+
+    /// Adds those of the next statement, which stored `count` records.
+    pub(super) fn add(&mut self, count: usize, first: i64) {
+        self.statements.push((self.count, first));
+        self.count += count;
+    }
+
+    /// The id of the `number`th record, from 0.
+    pub(super) fn nth(&self, number: usize) -> LogId {
+        let after = self.statements.partition_point(|(before, _)| *before <= number);
+        let (before, first) = self.statements.get(after.saturating_sub(1)).copied().unwrap_or_default();
+        LogId(first + i64::try_from(number - before).unwrap_or(0) * self.step)
     }
 }
 
@@ -59,8 +90,12 @@ pub(super) enum Trouble {
     Locked(String),
     /// An app is not there.
     UnknownApp,
-    /// The request's key is there already.
+    /// A request's key is there already.
     KeyTaken,
+    /// Somebody else is storing a request with the same key and does not come to an end.
+    KeyLocked(String),
+    /// The answer to a request with a key is larger than what the database takes at once.
+    AnswerTooLarge,
     /// A key is there already: an event id that somebody else has just stored, where the request's own is not meant.
     Duplicate,
     /// The database does not take it.
@@ -74,24 +109,28 @@ impl Link {
         conn.query_drop("SET NAMES utf8mb4").map_err(unavailable)?;
         // The text of the statements relies on the charset and on backslash escapes.
         let session = format!(
-            "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 1"
+            "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 1,
+             SESSION wait_timeout = {SERVER_PATIENCE}"
         );
         conn.query_drop(session).map_err(unavailable)?;
-        let step = conn.query_first("SELECT @@auto_increment_increment").map_err(unavailable)?.unwrap_or(1);
-        Ok(Self { conn, step })
+        let asked = "SELECT @@auto_increment_increment, @@max_allowed_packet, @@version";
+        let said: Option<(i64, usize, String)> = conn.query_first(asked).map_err(unavailable)?;
+        let (step, packet, version) = said.unwrap_or_else(|| (1, 1 << 20, String::new()));
+        let share = if version.contains("MariaDB") { "LOCK IN SHARE MODE" } else { "FOR SHARE" };
+        Ok(Self { conn, step, room: packet.saturating_sub(ENVELOPE), share, used_at: Instant::now() })
     }
 
-    /// Runs a transaction in one round trip: its statements come as one text, and its first INSERT gives the ids.
-    pub(super) fn run(&mut self, transaction: &str) -> Result<Ids, Trouble> {
-        match self.send(transaction) {
-            Ok(first) => Ok(Ids { first, step: self.step }),
-            Err(error) => {
-                let trouble = trouble(error);
-                // What a statement in the middle did before the one that failed.
-                let undone = matches!(trouble, Trouble::Unavailable(_)) || self.conn.query_drop("ROLLBACK").is_ok();
-                Err(if undone { trouble } else { Trouble::Unavailable("it could not be rolled back".to_owned()) })
-            }
-        }
+    /// Whether it can still be used: the server, or something on the way, may have ended it while it was idle.
+    pub(super) fn is_alive(&mut self) -> bool {
+        let is_alive = self.used_at.elapsed() < TRUSTED || self.conn.ping().is_ok();
+        self.used_at = Instant::now();
+        is_alive
+    }
+
+    /// Runs statements in one round trip, and gives the id that their first INSERT began with. Where one of them fails,
+    /// those before it stay done: the caller takes them back.
+    pub(super) fn run(&mut self, statements: &str) -> Result<i64, Trouble> {
+        self.send(statements).map_err(trouble)
     }
 
     fn send(&mut self, transaction: &str) -> Result<i64, Error> {
@@ -108,13 +147,7 @@ impl Link {
         Ok(first)
     }
 
-    /// Runs statements of a transaction whose end is still to come.
-    pub(super) fn run_piece(&mut self, statements: &str) -> Result<Ids, Trouble> {
-        let first = self.send(statements).map_err(trouble)?;
-        Ok(Ids { first, step: self.step })
-    }
-
-    /// Takes back a transaction whose end was still to come.
+    /// Takes back a transaction that did not come to its end.
     pub(super) fn roll_back(&mut self) -> Result<(), Trouble> {
         self.conn.query_drop("ROLLBACK").map_err(unavailable)
     }
@@ -122,27 +155,47 @@ impl Link {
     /// Which of the records' event ids are known. Asks for nothing when they have none.
     pub(super) fn known_events(&mut self, records: &[&Record]) -> Result<Known, Trouble> {
         let mut known = Known::default();
-        let sql = text::known_events(records);
-        if sql.is_empty() {
-            return Ok(known);
-        }
-        let mut result = self.conn.query_iter(sql).map_err(trouble)?;
-        while let Some(set) = result.iter() {
-            for row in set {
-                let row = mysql::from_row_opt(row.map_err(trouble)?).map_err(unavailable)?;
-                let (app, event_id, id, micros): (i64, Vec<u8>, i64, i64) = row;
-                let created_at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
-                known.add(AppId(app), event_id, Earlier { id: LogId(id), created_at });
+        for sql in text::known_events(records, self.room) {
+            let mut result = self.conn.query_iter(sql).map_err(trouble)?;
+            while let Some(set) = result.iter() {
+                for row in set {
+                    let row = mysql::from_row_opt(row.map_err(trouble)?).map_err(unavailable)?;
+                    let (app, event_id, id, micros): (i64, Vec<u8>, i64, i64) = row;
+                    let created_at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
+                    known.add(AppId(app), event_id, Earlier { id: LogId(id), created_at });
+                }
             }
         }
         Ok(known)
     }
 
+    /// Those of `wanted` under which a request was stored.
+    pub(super) fn taken_keys(&mut self, wanted: &[&Key]) -> Result<HashSet<Vec<u8>>, Trouble> {
+        let mut taken = HashSet::new();
+        for sql in text::taken_keys(wanted, self.room) {
+            let found: Vec<Vec<u8>> = self.conn.query(sql).map_err(trouble)?;
+            taken.extend(found);
+        }
+        Ok(taken)
+    }
+
     /// Those of `wanted` that are apps.
-    pub(super) fn known_apps(&mut self, wanted: &[AppId]) -> Result<Vec<AppId>, Trouble> {
+    pub(super) fn known_apps(&mut self, wanted: &HashSet<AppId>) -> Result<HashSet<AppId>, Trouble> {
+        self.find_apps(wanted, "")
+    }
+
+    /// Those of `wanted` that nobody else has locked.
+    pub(super) fn free_apps(&mut self, wanted: &HashSet<AppId>) -> Result<HashSet<AppId>, Trouble> {
+        let rows = format!(" {} SKIP LOCKED", self.share);
+        self.find_apps(wanted, &rows)
+    }
+
+    fn find_apps(&mut self, wanted: &HashSet<AppId>, rows: &str) -> Result<HashSet<AppId>, Trouble> {
         let ids: Vec<String> = wanted.iter().map(|app| app.0.to_string()).collect();
-        let sql = format!("SELECT id FROM core_app WHERE id IN ({})", ids.join(","));
-        self.conn.query_map(sql, AppId).map_err(trouble)
+        // Another index has the ids too, but not the locks.
+        let table = "core_app FORCE INDEX (PRIMARY)";
+        let sql = format!("SELECT id FROM {table} WHERE id IN ({}){rows}", ids.join(","));
+        Ok(self.conn.query_map(sql, AppId).map_err(trouble)?.into_iter().collect())
     }
 }
 

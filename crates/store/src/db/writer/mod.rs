@@ -7,10 +7,12 @@
 mod events;
 mod figures;
 mod link;
-mod once;
+mod locked;
+mod packets;
 mod queue;
 mod text;
 mod thread;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +24,7 @@ use logmon_core::tasks::KeyOrigin;
 use thiserror::Error;
 
 pub use figures::Figures;
-use queue::{Job, Queue};
+use queue::{Queue, Request};
 
 /// How many threads store at the same time. While little waits one does it all, for one large transaction costs less than
 /// two small ones; the others help with batches, and while one waits for a peer that is silent.
@@ -41,6 +43,8 @@ pub enum Stored {
     UnknownApp,
     /// The database refused it.
     Refused,
+    /// It is larger than what the database takes at once: its `max_allowed_packet`.
+    TooLarge,
 }
 
 /// The log that was stored for the first record with an event id.
@@ -75,7 +79,9 @@ pub struct Answer {
 }
 
 /// Makes the answer to a request of what became of its records.
-pub type MakeAnswer = Box<dyn FnOnce(&[Stored]) -> Answer + Send>;
+///
+/// It is asked again where the transaction has to be repeated.
+pub type MakeAnswer = Box<dyn Fn(&[Stored]) -> Answer + Send>;
 
 /// A request was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -89,6 +95,10 @@ pub enum WriteError {
     /// A request with the same key was stored before.
     #[error("a request with the same Idempotency-Key was stored before")]
     KeyTaken,
+    /// The answer to a request with a key, which is kept with it, is larger than what the database takes at once. Nothing
+    /// was stored.
+    #[error("the answer is larger than what the database takes at once")]
+    AnswerTooLarge,
 }
 
 /// The writer. Clones share its threads; they end when the last clone is gone and what waited is stored.
@@ -115,11 +125,11 @@ impl Writer {
         deadline: Instant,
         reply: impl FnOnce(Result<Vec<Stored>, WriteError>) + Send + 'static,
     ) {
-        self.push(Job { records, key: None, since: Instant::now(), deadline, reply: Box::new(reply) });
+        self.push(Request { records, key: None, since: Instant::now(), deadline, reply: Box::new(reply) });
     }
 
-    /// The same for a request with a key: its records, the key and what `answer` makes of them are stored together, in a
-    /// transaction of their own. When none of them is stored, neither is the key.
+    /// The same for a request with a key: its records, the key and what `answer` makes of them are stored together. When
+    /// none of them is stored, neither is the key.
     pub fn submit_once(
         &self,
         key: Key,
@@ -129,7 +139,7 @@ impl Writer {
         reply: impl FnOnce(Result<Vec<Stored>, WriteError>) + Send + 'static,
     ) {
         let key = Some(Box::new((key, answer)));
-        self.push(Job { records, key, since: Instant::now(), deadline, reply: Box::new(reply) });
+        self.push(Request { records, key, since: Instant::now(), deadline, reply: Box::new(reply) });
     }
 
     /// What it has done, and what waits.
@@ -137,9 +147,9 @@ impl Writer {
         &self.0.0.figures
     }
 
-    fn push(&self, job: Job) {
-        if let Err(job) = self.0.0.push(job) {
-            (job.reply)(Err(WriteError::Full));
+    fn push(&self, request: Request) {
+        if let Err(request) = self.0.0.push(request) {
+            (request.reply)(Err(WriteError::Full));
         }
     }
 }

@@ -4,14 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use logmon_core::app::AppId;
 use logmon_core::log::Record;
 
+use super::locked::Locked;
 use super::{Figures, Key, MakeAnswer, Stored, WriteError};
 
 /// The most records of one transaction.
 const GROUP_RECORDS: usize = 2_000;
-/// The most bytes of messages of one transaction: below every server's `max_allowed_packet`, escapes included. A single
-/// request may be larger.
+/// The most bytes of records of one transaction. A single request may be larger.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// How many records must wait for a second thread to help one that is storing.
@@ -20,7 +21,7 @@ const JOIN_RECORDS: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The records of one request, and whom to tell what became of them.
-pub(super) struct Job {
+pub(super) struct Request {
     pub(super) records: Vec<Record>,
     /// Its key, and what makes its answer.
     pub(super) key: Option<Box<(Key, MakeAnswer)>>,
@@ -31,7 +32,17 @@ pub(super) struct Job {
     pub(super) reply: Box<dyn FnOnce(Result<Vec<Stored>, WriteError>) + Send>,
 }
 
-impl Job {
+impl Request {
+    /// Its key.
+    pub(super) fn key(&self) -> Option<&Key> {
+        self.key.as_ref().map(|keyed| &keyed.0)
+    }
+
+    /// The apps of its records.
+    pub(super) fn apps(&self) -> impl Iterator<Item = AppId> {
+        self.records.iter().map(|record| record.app)
+    }
+
     fn bytes(&self) -> usize {
         self.records.iter().map(Record::size).sum()
     }
@@ -43,11 +54,12 @@ pub(super) struct Queue {
     arrived: Condvar,
     bytes_max: usize,
     pub(super) figures: Figures,
+    pub(super) locked: Locked,
 }
 
 #[derive(Default)]
 struct Waiting {
-    jobs: VecDeque<Job>,
+    requests: VecDeque<Request>,
     bytes: usize,
     records: usize,
     /// How many threads are storing.
@@ -59,21 +71,22 @@ struct Waiting {
 
 impl Queue {
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max, figures: Figures::default() }
+        let (figures, locked) = (Figures::default(), Locked::default());
+        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max, figures, locked }
     }
 
-    /// Adds a job, or gives it back when there is no room.
-    pub(super) fn push(&self, job: Job) -> Result<(), Job> {
-        let bytes = job.bytes();
+    /// Adds a request, or gives it back when there is no room.
+    pub(super) fn push(&self, request: Request) -> Result<(), Request> {
+        let bytes = request.bytes();
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let full = waiting.bytes + bytes > self.bytes_max && !waiting.jobs.is_empty();
+        let full = waiting.bytes + bytes > self.bytes_max && !waiting.requests.is_empty();
         if full || waiting.closed {
-            return Err(job);
+            return Err(request);
         }
         waiting.bytes += bytes;
         self.figures.waiting(waiting.bytes);
-        waiting.records += job.records.len();
-        waiting.jobs.push_back(job);
+        waiting.records += request.records.len();
+        waiting.requests.push_back(request);
         let wake = waiting.storing == 0 || waiting.records >= JOIN_RECORDS;
         drop(waiting);
         if wake {
@@ -82,13 +95,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for jobs and takes as many as one transaction holds; `None` when the queue is closed and empty. Whoever took
+    /// Waits for requests and takes as many as one transaction holds; `None` when the queue is closed and empty. Whoever took
     /// some says [`Queue::done`] afterwards.
     ///
     /// While another thread stores, and little waits, it is left for that thread: it comes back within a moment.
     ///
     /// What waits longer than its deadline was given up by its client, who was told so: it is dropped here.
-    pub(super) fn take(&self) -> Option<Vec<Job>> {
+    pub(super) fn take(&self) -> Option<Vec<Request>> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let now = Instant::now();
@@ -104,10 +117,10 @@ impl Queue {
                     return Some(group);
                 }
             }
-            if waiting.closed && waiting.jobs.is_empty() {
+            if waiting.closed && waiting.requests.is_empty() {
                 return None;
             }
-            waiting = if waiting.jobs.is_empty() && waiting.storing == 0 {
+            waiting = if waiting.requests.is_empty() && waiting.storing == 0 {
                 self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner)
             } else {
                 waiting.watching += 1;
@@ -133,27 +146,27 @@ impl Queue {
 
 impl Waiting {
     fn is_worth_taking(&self, now: Instant) -> bool {
-        let oldest = self.jobs.front().map(|job| now.saturating_duration_since(job.since));
+        let oldest = self.requests.front().map(|request| now.saturating_duration_since(request.since));
         self.storing == 0 || self.closed || self.records >= JOIN_RECORDS || oldest.is_some_and(|age| age >= PATIENCE)
     }
 
-    fn take_group(&mut self, now: Instant) -> Vec<Job> {
+    fn take_group(&mut self, now: Instant) -> Vec<Request> {
         let (mut group, mut records, mut bytes) = (Vec::new(), 0, 0);
-        while let Some(job) = self.jobs.pop_front() {
-            let size = job.bytes();
-            if !group.is_empty() && (records + job.records.len() > GROUP_RECORDS || bytes + size > GROUP_BYTES) {
-                self.jobs.push_front(job);
+        while let Some(request) = self.requests.pop_front() {
+            let size = request.bytes();
+            if !group.is_empty() && (records + request.records.len() > GROUP_RECORDS || bytes + size > GROUP_BYTES) {
+                self.requests.push_front(request);
                 break;
             }
             self.bytes -= size;
-            self.records -= job.records.len();
-            if job.deadline <= now {
-                (job.reply)(Err(WriteError::Unavailable("it waited too long".to_owned())));
+            self.records -= request.records.len();
+            if request.deadline <= now {
+                (request.reply)(Err(WriteError::Unavailable("it waited too long".to_owned())));
                 continue;
             }
-            records += job.records.len();
+            records += request.records.len();
             bytes += size;
-            group.push(job);
+            group.push(request);
         }
         group
     }

@@ -25,41 +25,59 @@ pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone,
     sql
 }
 
-/// The same for a request with a key, up to where its answer is known.
-pub(super) fn begin_with_key<'a>(key: &Key, records: impl Iterator<Item = &'a Record> + Clone) -> String {
-    let mut sql = begin_key(key);
-    sql.push(';');
-    push_statements(&mut sql, records, 1);
+/// The statements that store `records` within a transaction, between the texts that may begin and end it.
+pub(super) fn statements(records: &[&Record], step: i64, begin: &str, end: &str) -> String {
+    let size: usize = records.iter().map(|record| record.size()).sum();
+    let mut sql = String::with_capacity(size + 1_024);
+    sql.push_str(begin);
+    push_statements(&mut sql, records.iter().copied(), step);
+    sql.push_str(end);
     sql
 }
 
-/// The same within a transaction that was begun.
-pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
-    let mut sql = String::new();
-    push_statements(&mut sql, records, step);
-    sql
+const INSERT_KEYS: &str =
+    "INSERT INTO core_ingestkey (idempotency_key,body_hash,status,answer,created_at,origin) VALUES ";
+
+/// Statements that keep keys with the answers to their requests, each of at most `room` bytes unless one row is larger.
+pub(super) fn keys(answered: &[(&Key, Answer)], room: usize) -> Vec<String> {
+    let (mut statements, mut sql) = (Vec::new(), String::new());
+    for (key, answer) in answered {
+        let mut row = String::with_capacity(answer.body.len() + 512);
+        push_key(&mut row, key, answer);
+        if !sql.is_empty() && sql.len() + 1 + row.len() > room {
+            statements.push(std::mem::take(&mut sql));
+        }
+        sql.push_str(if sql.is_empty() { INSERT_KEYS } else { "," });
+        sql.push_str(&row);
+    }
+    statements.extend(Some(sql).filter(|sql| !sql.is_empty()));
+    statements
 }
 
-/// The beginning of a transaction with a key, which comes first: of two requests with the same key one waits for the other.
-pub(super) fn begin_key(key: &Key) -> String {
-    let mut sql = String::from("BEGIN;INSERT INTO core_ingestkey ");
-    sql.push_str("(idempotency_key,body_hash,answer,created_at,origin) VALUES (x'");
-    push_hex(&mut sql, key.key.as_bytes());
+fn push_key(sql: &mut String, key: &Key, answer: &Answer) {
+    sql.push_str("(x'");
+    push_hex(sql, key.key.as_bytes());
     sql.push_str("',x'");
-    push_hex(&mut sql, &key.body_hash);
-    push(&mut sql, format_args!("','','{}','{}')", in_sql(key.created_at), key.origin.as_str()));
-    sql
+    push_hex(sql, &key.body_hash);
+    push(sql, format_args!("',{},'", answer.status));
+    push_text(sql, &answer.body);
+    push(sql, format_args!("','{}','{}')", in_sql(key.created_at), key.origin.as_str()));
 }
 
-/// The end of a transaction with a key: the answer is kept.
-pub(super) fn commit_with_answer(key: &Key, answer: &Answer) -> String {
-    let mut sql = String::from("UPDATE core_ingestkey SET status=");
-    push(&mut sql, format_args!("{},answer='", answer.status));
-    push_text(&mut sql, &answer.body);
-    sql.push_str("' WHERE idempotency_key=x'");
-    push_hex(&mut sql, key.key.as_bytes());
-    sql.push_str("';COMMIT");
-    sql
+/// Statements that ask which of these keys are there, each of at most `room` bytes.
+pub(super) fn taken_keys(wanted: &[&Key], room: usize) -> Vec<String> {
+    // A key has at most 255 bytes.
+    let at_once = (room / 1_024).max(1);
+    let ask = |keys: &[&Key]| {
+        let mut sql = String::from("SELECT idempotency_key FROM core_ingestkey WHERE idempotency_key IN (x'");
+        for (number, key) in keys.iter().enumerate() {
+            sql.push_str(if number > 0 { "',x'" } else { "" });
+            push_hex(&mut sql, key.key.as_bytes());
+        }
+        sql.push_str("')");
+        sql
+    };
+    wanted.chunks(at_once).map(ask).collect()
 }
 
 /// One record and its count, within a transaction that was begun.
@@ -136,29 +154,41 @@ fn push_events(sql: &mut String, mut events: Vec<(AppId, &EventId, i64, DateTime
 /// How many event ids one statement asks for: so few that the server looks each of them up in the index.
 const ASKED_AT_ONCE: usize = 500;
 
-/// Statements that ask which of the records' event ids are known; none when they have none. Each row has an app, an event
-/// id, the id of the log, and its time in microseconds since 1970.
-pub(super) fn known_events(records: &[&Record]) -> String {
+/// Statements that ask which of the records' event ids are known, in texts of at most `room` bytes; none when they have
+/// none. Each row has an app, an event id, the id of the log, and its time in microseconds since 1970.
+pub(super) fn known_events(records: &[&Record], room: usize) -> Vec<String> {
     let mut wanted: Vec<(AppId, &EventId)> =
         records.iter().filter_map(|record| Some((record.app, record.event_id.as_ref()?))).collect();
     wanted.sort_unstable();
     wanted.dedup();
-    let mut sql = String::new();
-    let of_one_app = wanted.chunk_by(|(app, _), (other, _)| app == other);
-    for asked in of_one_app.flat_map(|of_one_app| of_one_app.chunks(ASKED_AT_ONCE)) {
-        for (number, (app, event_id)) in asked.iter().enumerate() {
-            if number == 0 {
+    let (mut texts, mut sql, mut asked) = (Vec::new(), String::new(), None);
+    for (app, event_id) in wanted {
+        let is_full = sql.len() + 2 * event_id.as_str().len() + 256 > room;
+        match asked {
+            Some((of, count)) if of == app && count < ASKED_AT_ONCE && !is_full => {
+                sql.push_str("',x'");
+                asked = Some((app, count + 1));
+            }
+            _ => {
+                if asked.is_some() {
+                    sql.push_str("')");
+                }
+                if is_full && !sql.is_empty() {
+                    texts.push(std::mem::take(&mut sql));
+                }
                 sql.push_str(if sql.is_empty() { "" } else { ";" });
                 sql.push_str("SELECT app_id,event_id,log_id,TIMESTAMPDIFF(MICROSECOND,'1970-01-01',created_at) ");
                 push(&mut sql, format_args!("FROM core_logevent WHERE app_id={} AND event_id IN (x'", app.0));
-            } else {
-                sql.push_str("',x'");
+                asked = Some((app, 1));
             }
-            push_hex(&mut sql, event_id.as_str().as_bytes());
         }
-        sql.push_str("')");
+        push_hex(&mut sql, event_id.as_str().as_bytes());
     }
-    sql
+    if asked.is_some() {
+        sql.push_str("')");
+        texts.push(sql);
+    }
+    texts
 }
 
 /// Which columns a statement names: a group in which no record carries more than the original's pays for no more.
@@ -241,7 +271,7 @@ impl Time {
 // written as MySQL's own escaping does.
 fn push_text(sql: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'\'' | b'\\' | b'\0' | 0x1a)) {
+    while let Some(at) = rest.bytes().position(|byte| is_special(&byte)) {
         let (plain, special) = rest.split_at(at);
         sql.push_str(plain);
         let mut chars = special.chars();
@@ -254,6 +284,11 @@ fn push_text(sql: &mut String, text: &str) {
         rest = chars.as_str();
     }
     sql.push_str(rest);
+}
+
+/// Whether a byte cannot stand for itself in a literal.
+pub(super) fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'\'' | b'\\' | b'\0' | 0x1a)
 }
 
 /// A number with zeros before it, so that it has `width` digits.

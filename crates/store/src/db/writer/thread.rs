@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use logmon_core::app::AppId;
 use logmon_core::config::DatabaseSettings;
-use logmon_core::log::Record;
 
-use super::events::Sifted;
-use super::link::{Ids, Link, Trouble};
-use super::queue::{Job, Queue};
-use super::{Key, MakeAnswer, Stored, WriteError, once, text};
+use super::link::{Link, Trouble};
+use super::queue::{Queue, Request};
+use super::{Key, Stored, WriteError, transaction};
 use crate::db;
 
 /// How often a transaction is tried that the database gave up for another one's sake.
@@ -20,9 +18,9 @@ const ATTEMPTS: u32 = 5;
 /// Starts a thread. It ends when the queue is closed and empty.
 pub(super) fn start(queue: Arc<Queue>, settings: DatabaseSettings) {
     std::thread::spawn(move || {
-        let mut session = Session { settings, link: None };
+        let mut session = Session { queue: Arc::clone(&queue), settings, link: None };
         while let Some(group) = queue.take() {
-            let (begun, records) = (Instant::now(), group.iter().map(|job| job.records.len()).sum());
+            let (begun, records) = (Instant::now(), group.iter().map(|request| request.records.len()).sum());
             session.store_group(group);
             queue.figures.group(records, begun.elapsed());
             queue.done();
@@ -31,144 +29,150 @@ pub(super) fn start(queue: Arc<Queue>, settings: DatabaseSettings) {
 }
 
 struct Session {
+    queue: Arc<Queue>,
     settings: DatabaseSettings,
     link: Option<Link>,
 }
 
 impl Session {
-    fn store_group(&mut self, group: Vec<Job>) {
-        let (keyed, group): (Vec<_>, Vec<_>) = group.into_iter().partition(|job| job.key.is_some());
-        if !group.is_empty() {
-            self.store_together(group);
-        }
-        for mut job in keyed {
-            if let Some(keyed) = job.key.take() {
-                let (key, answer) = *keyed;
-                let stored = self.ask(|link| store_once(link, &job, &key, answer));
-                (job.reply)(stored.map_err(WriteError::from));
-            }
+    fn store_group(&mut self, mut group: Vec<Request>) {
+        while !group.is_empty() {
+            // Of two with the same key the second finds what became of the first.
+            let mut keys: HashSet<String> = HashSet::new();
+            let is_first = |request: &Request| request.key().is_none_or(|key| keys.insert(key.key.clone()));
+            let (firsts, others) = group.into_iter().partition(is_first);
+            self.store_together(firsts);
+            group = others;
         }
     }
 
-    fn store_together(&mut self, group: Vec<Job>) {
-        let deadline = group.iter().map(|job| job.deadline).max().unwrap_or_else(Instant::now);
-        let records = group.iter().flat_map(|job| &job.records);
-        let trouble = if records.clone().any(|record| record.event_id.is_some()) {
-            match self.store(&records.collect::<Vec<_>>(), deadline) {
+    fn store_together(&mut self, mut group: Vec<Request>) {
+        if group.iter().any(|request| self.queue.locked.concerns(request)) {
+            group = self.without_locked(group);
+        }
+        for attempt in 1..=ATTEMPTS {
+            group = without_late(group);
+            if group.is_empty() {
+                return;
+            }
+            match self.ask(|link| transaction::store(link, &group, &HashSet::new())) {
                 Ok(stored) => return tell(group, stored.into_iter()),
-                Err(trouble) => trouble,
-            }
-        } else {
-            match self.transaction(records, deadline) {
-                Ok(ids) => return tell(group, (0..).map(|number| Stored::Yes(ids.nth(number)))),
-                Err(trouble) => trouble,
-            }
-        };
-        match trouble {
-            Trouble::Unavailable(reason) | Trouble::Conflict(reason) => {
-                for job in group {
-                    (job.reply)(Err(WriteError::Unavailable(reason.clone())));
+                Err(Trouble::Unavailable(reason)) => return give_up(group, &WriteError::Unavailable(reason)),
+                Err(Trouble::Conflict(_) | Trouble::Duplicate) => std::thread::sleep(db::pause(attempt)),
+                Err(Trouble::KeyTaken) => group = self.without_taken(group),
+                Err(Trouble::Locked(_)) => {
+                    let count = group.len();
+                    group = self.without_locked(group);
+                    if group.len() == count {
+                        break;
+                    }
+                }
+                // Somebody's records are at fault: each request by itself.
+                Err(Trouble::KeyLocked(_) | Trouble::UnknownApp | Trouble::Refused(_) | Trouble::AnswerTooLarge) => {
+                    break;
                 }
             }
-            // Somebody's records are at fault: each request by itself.
-            Trouble::Locked(_) | Trouble::UnknownApp | Trouble::Refused(_) | Trouble::Duplicate | Trouble::KeyTaken => {
-                self.store_each(group);
+        }
+        self.store_each(group);
+    }
+
+    /// The requests whose apps nobody else has locked; the others are told so.
+    fn without_locked(&mut self, group: Vec<Request>) -> Vec<Request> {
+        let apps: HashSet<AppId> = group.iter().flat_map(Request::apps).collect();
+        let found = self.ask(|link| {
+            let free = match link.free_apps(&apps) {
+                // An older server cannot say which: all of them are waited for.
+                Err(Trouble::Refused(_)) => apps.clone(),
+                free => free?,
+            };
+            Ok((free, link.known_apps(&apps)?))
+        });
+        let (free, known) = match found {
+            Ok(found) => found,
+            Err(trouble) => {
+                give_up(group, &WriteError::from(trouble));
+                return Vec::new();
+            }
+        };
+        let locked = &self.queue.locked;
+        locked.add(known.difference(&free).copied());
+        // One that is gone is locked by nobody.
+        locked.remove(&apps.iter().filter(|app| free.contains(app) || !known.contains(app)).copied().collect());
+        let (waiting, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|request| locked.concerns(request));
+        give_up(waiting, &locked_error());
+        others
+    }
+
+    /// The requests whose keys are not there; the others are told so.
+    fn without_taken(&mut self, group: Vec<Request>) -> Vec<Request> {
+        let keys: Vec<&Key> = group.iter().filter_map(Request::key).collect();
+        match self.ask(|link| link.taken_keys(&keys)) {
+            Ok(taken) => {
+                let is_taken = |request: &Request| request.key().is_some_and(|key| taken.contains(key.key.as_bytes()));
+                let (taken, others): (Vec<_>, Vec<_>) = group.into_iter().partition(is_taken);
+                for request in taken {
+                    (request.reply)(Err(WriteError::KeyTaken));
+                }
+                others
+            }
+            Err(trouble) => {
+                give_up(group, &WriteError::from(trouble));
+                Vec::new()
             }
         }
     }
 
-    /// Stores requests one by one. One whose app is locked keeps only the others of that app waiting.
-    fn store_each(&mut self, group: Vec<Job>) {
-        let mut locked: HashSet<AppId> = HashSet::new();
-        for job in group {
-            let apps = || job.records.iter().map(|record| record.app);
-            let stored = if apps().any(|app| locked.contains(&app)) {
-                Err(Trouble::Locked("its app is locked".to_owned()))
-            } else {
-                self.store_one(&job)
-            };
-            if matches!(stored, Err(Trouble::Locked(_))) {
-                locked.extend(apps());
+    /// Stores requests one by one, those first that wait for no key.
+    fn store_each(&mut self, mut group: Vec<Request>) {
+        group.sort_by_key(|request| request.key.is_some());
+        for request in group {
+            if self.queue.locked.concerns(&request) {
+                give_up(vec![request], &locked_error());
+                continue;
             }
-            (job.reply)(stored.map_err(WriteError::from));
+            let stored = self.store_one(&request);
+            if matches!(stored, Err(Trouble::Locked(_))) {
+                self.queue.locked.add(request.apps());
+            }
+            (request.reply)(stored.map_err(WriteError::from));
         }
     }
 
     /// Stores a request without the records that stand in the way: those of apps that are gone, and if that is not it,
-    /// each record by itself.
-    fn store_one(&mut self, job: &Job) -> Result<Vec<Stored>, Trouble> {
-        match self.store(&job.records.iter().collect::<Vec<_>>(), job.deadline) {
+    /// record by record.
+    fn store_one(&mut self, request: &Request) -> Result<Vec<Stored>, Trouble> {
+        let together = std::slice::from_ref(request);
+        match self.repeat(request, |link| transaction::store(link, together, &HashSet::new())) {
             Err(Trouble::UnknownApp | Trouble::Refused(_)) => {}
             done => return done,
         }
-        let mut wanted: Vec<AppId> = job.records.iter().map(|record| record.app).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let known: HashSet<AppId> = self.ask(|link| link.known_apps(&wanted))?.into_iter().collect();
-        let good: Vec<&Record> = job.records.iter().filter(|record| known.contains(&record.app)).collect();
-        let mut stored = self.store_records(&good, job.deadline)?.into_iter();
-        let outcome = |record: &Record| {
-            if known.contains(&record.app) { stored.next().unwrap_or(Stored::Refused) } else { Stored::UnknownApp }
-        };
-        Ok(job.records.iter().map(outcome).collect())
-    }
-
-    fn store_records(&mut self, records: &[&Record], deadline: Instant) -> Result<Vec<Stored>, Trouble> {
-        if records.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.store(records, deadline) {
+        let wanted: HashSet<AppId> = request.apps().collect();
+        let known = self.ask(|link| link.known_apps(&wanted))?;
+        let gone: HashSet<AppId> = wanted.difference(&known).copied().collect();
+        match self.repeat(request, |link| transaction::store(link, together, &gone)) {
             Err(Trouble::UnknownApp | Trouble::Refused(_)) => {}
             done => return done,
         }
-        let mut stored = Vec::with_capacity(records.len());
-        for record in records {
-            match self.store(&[*record], deadline) {
-                Ok(one) => stored.extend(one),
-                Err(Trouble::UnknownApp) => stored.push(Stored::UnknownApp),
-                Err(Trouble::Refused(reason)) => {
-                    let (app_id, size_bytes) = (record.app.0, record.message.len());
-                    log::warn!(app_id, size_bytes; "a record was refused: {reason}");
-                    stored.push(Stored::Refused);
-                }
-                Err(trouble) => return Err(trouble),
-            }
-        }
-        Ok(stored)
+        self.repeat(request, |link| transaction::store_each(link, request, &gone))
     }
 
-    /// Stores records in one transaction, without those whose event ids are known.
-    fn store(&mut self, records: &[&Record], deadline: Instant) -> Result<Vec<Stored>, Trouble> {
-        let mut attempt = 1;
-        loop {
-            let sifted = Sifted::new(records, &self.ask(|link| link.known_events(records))?);
-            if sifted.fresh.is_empty() {
-                return Ok(sifted.stored(Ids::NONE));
-            }
-            match self.transaction(sifted.fresh.iter().copied(), deadline) {
-                Ok(ids) => return Ok(sifted.stored(ids)),
-                // Somebody else has just stored one of them, so it is known now.
-                Err(Trouble::Duplicate) if attempt < ATTEMPTS => attempt += 1,
-                Err(trouble) => return Err(trouble),
-            }
-        }
-    }
-
-    /// Stores records in one transaction. It is not begun after `deadline`: by then their clients were told that it may
-    /// have failed, and send them again.
-    fn transaction<'a>(
+    /// Runs a transaction of a request, again where the database gave it up for another one's sake. It is not begun after
+    /// the request's deadline: by then its client was told that it may have failed, and sends it again.
+    fn repeat<T>(
         &mut self,
-        records: impl Iterator<Item = &'a Record> + Clone,
-        deadline: Instant,
-    ) -> Result<Ids, Trouble> {
-        let sql = text::transaction(records, self.link()?.step);
+        request: &Request,
+        mut work: impl FnMut(&mut Link) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let mut attempt = 1;
         loop {
-            if Instant::now() >= deadline {
-                return Err(Trouble::Unavailable("it took too long".to_owned()));
+            if Instant::now() >= request.deadline {
+                return Err(Trouble::Unavailable(TOO_LONG.to_owned()));
             }
-            match self.ask(|link| link.run(&sql)) {
-                Err(Trouble::Conflict(_)) if attempt < ATTEMPTS => std::thread::sleep(db::pause(attempt)),
+            match self.ask(&mut work) {
+                // After the second, somebody else has just stored an event id, so it is known now.
+                Err(Trouble::Conflict(_) | Trouble::Duplicate) if attempt < ATTEMPTS => {
+                    std::thread::sleep(db::pause(attempt));
+                }
                 done => return done,
             }
             attempt += 1;
@@ -186,7 +190,8 @@ impl Session {
     }
 
     fn link(&mut self) -> Result<&mut Link, Trouble> {
-        let link = match self.link.take() {
+        let alive = self.link.take().and_then(|mut link| link.is_alive().then_some(link));
+        let link = match alive {
             Some(link) => link,
             None => Link::open(&self.settings)?,
         };
@@ -194,41 +199,36 @@ impl Session {
     }
 }
 
-/// Stores a request with its key and its answer, or nothing of it.
-fn store_once(link: &mut Link, job: &Job, key: &Key, answer: MakeAnswer) -> Result<Vec<Stored>, Trouble> {
-    let mut attempt = 1;
-    let begun = loop {
-        match once::begin(link, job, key) {
-            Err(Trouble::Conflict(_) | Trouble::Duplicate) if attempt < ATTEMPTS && Instant::now() < job.deadline => {
-                link.roll_back()?;
-                std::thread::sleep(db::pause(attempt));
-            }
-            begun => break begun,
-        }
-        attempt += 1;
-    };
-    let done = begun.and_then(|stored| {
-        if stored.iter().any(|stored| matches!(stored, Stored::Yes(_))) {
-            link.run_piece(&text::commit_with_answer(key, &answer(&stored)))?;
-        } else {
-            link.roll_back()?;
-        }
-        Ok(stored)
-    });
-    if !matches!(done, Ok(_) | Err(Trouble::Unavailable(_))) {
-        link.roll_back()?;
+const TOO_LONG: &str = "it took too long";
+
+/// The requests whose clients still wait; the others were told that they may have failed.
+fn without_late(group: Vec<Request>) -> Vec<Request> {
+    let now = Instant::now();
+    let (late, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|request| request.deadline <= now);
+    give_up(late, &WriteError::Unavailable(TOO_LONG.to_owned()));
+    others
+}
+
+fn give_up(group: Vec<Request>, error: &WriteError) {
+    for request in group {
+        (request.reply)(Err(error.clone()));
     }
-    done
+}
+
+fn locked_error() -> WriteError {
+    WriteError::Unavailable("its app is locked".to_owned())
 }
 
 impl From<Trouble> for WriteError {
     fn from(trouble: Trouble) -> Self {
         match trouble {
             Trouble::KeyTaken => Self::KeyTaken,
+            Trouble::AnswerTooLarge => Self::AnswerTooLarge,
             Trouble::Duplicate => Self::Unavailable("others stored the same event ids again and again".to_owned()),
             Trouble::Unavailable(reason)
             | Trouble::Conflict(reason)
             | Trouble::Locked(reason)
+            | Trouble::KeyLocked(reason)
             | Trouble::Refused(reason) => Self::Unavailable(reason),
             Trouble::UnknownApp => Self::Unavailable("an app is gone".to_owned()),
         }
@@ -236,9 +236,9 @@ impl From<Trouble> for WriteError {
 }
 
 /// Tells each request of a group what became of its records.
-fn tell(group: Vec<Job>, mut stored: impl Iterator<Item = Stored>) {
-    for job in group {
-        let own = stored.by_ref().take(job.records.len()).collect();
-        (job.reply)(Ok(own));
+fn tell(group: Vec<Request>, mut stored: impl Iterator<Item = Stored>) {
+    for request in group {
+        let own = stored.by_ref().take(request.records.len()).collect();
+        (request.reply)(Ok(own));
     }
 }

@@ -15,6 +15,8 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// What is asked for does not go with the state of the thing.
     Conflict,
+    /// It is not as `If-Match` says any more.
+    PreconditionFailed,
     /// The client takes no JSON.
     NotAcceptable,
     /// The body did not arrive in time.
@@ -45,6 +47,7 @@ impl ErrorCode {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

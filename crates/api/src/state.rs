@@ -5,10 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
-use logmon_core::alert::Rule;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
-use logmon_core::config::HttpSettings;
+use logmon_core::config::{CheckSettings, HttpSettings};
 use logmon_core::log::{Arrival, Record};
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
@@ -71,7 +70,7 @@ impl State {
         clock: Arc<dyn Clock>,
         zone: Tz,
         settings: &HttpSettings,
-        rule: Rule,
+        check: CheckSettings,
         retention: Duration,
     ) -> Self {
         let (bytes, age) = (settings.ingest_queue_bytes.get(), settings.ingest_queue_age);
@@ -85,7 +84,7 @@ impl State {
             tails,
             writer: stores.writer,
             health: Health::default(),
-            watch: Watch::start(rule, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),
+            watch: Watch::start(check, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),
             database: stores.database,
             broker: stores.broker,
             clock,

@@ -6,14 +6,15 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use logmon_core::alert::{Finding, Rule, Turn, Watchlist};
+use logmon_core::alert::{Condition, Finding, Kind, Turn, Watchlist};
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
+use logmon_core::config::CheckSettings;
 use logmon_core::log::Level;
 use logmon_core::tasks::{CheckErrorLogs, NoInput, Task as _};
 
 use crate::broker::Broker;
-use crate::db::{Database, log_counts};
+use crate::db::{Database, log_counts, rules};
 
 /// For how long one check is enough, whichever process asks for it.
 const ONCE: Duration = Duration::from_secs(5);
@@ -21,7 +22,6 @@ const ONCE: Duration = Duration::from_secs(5);
 /// The apps whose errors come in. Clones share them; the thread ends with the last one.
 #[derive(Clone)]
 pub struct Watch {
-    level: Level,
     handle: Arc<Handle>,
 }
 
@@ -44,19 +44,21 @@ enum Life {
 }
 
 impl Watch {
-    /// Starts the thread that watches for what `rule` says.
-    pub fn start(rule: Rule, database: Database, broker: Broker, clock: Arc<dyn Clock>) -> Self {
-        let state = State { list: Watchlist::new(rule.clone()), life: Life::Open };
+    /// Starts the thread that watches for what the rule `error-logs` says.
+    pub fn start(settings: CheckSettings, database: Database, broker: Broker, clock: Arc<dyn Clock>) -> Self {
+        // As the rule is made; what it has become is read before anything is counted.
+        let (level, kind, window) = (Some(Level::Error), Kind::MoreThan(100), Duration::from_secs(600));
+        let condition = settings.over(Condition { level, text: None, kind, window });
+        let state = State { list: Watchlist::new(condition), life: Life::Open };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let level = rule.level;
-        let watcher = Watcher { rule, database, broker, clock, shared: Arc::clone(&shared) };
+        let watcher = Watcher { settings, database, broker, clock, shared: Arc::clone(&shared) };
         std::thread::spawn(move || watcher.run());
-        Self { level, handle: Arc::new(Handle(shared)) }
+        Self { handle: Arc::new(Handle(shared)) }
     }
 
     /// The level whose logs are counted.
     pub fn level(&self) -> Level {
-        self.level
+        Level::Error
     }
 
     /// Hears that so many logs of that level were stored for an app. Too many do no harm: they are counted in the database.
@@ -99,7 +101,7 @@ impl Shared {
 }
 
 struct Watcher {
-    rule: Rule,
+    settings: CheckSettings,
     database: Database,
     broker: Broker,
     clock: Arc<dyn Clock>,
@@ -118,9 +120,14 @@ impl Watcher {
     }
 
     fn look(&self, app: AppId) -> Result<(), String> {
-        let since = self.rule.window_start(self.clock.now());
         let mut conn = self.database.get().map_err(|e| e.to_string())?;
-        let count = log_counts::exactly_since(&mut conn, app, self.rule.level, since).map_err(|e| e.to_string())?;
+        let condition = rules::error_logs(&mut conn, &self.settings).map_err(|e| e.to_string())?;
+        // Of another level's logs nothing is heard, and a count says nothing of their text.
+        let counted = |condition: &Condition| condition.level == Some(Level::Error) && condition.text.is_none();
+        let Some(condition) = condition.filter(counted) else { return Ok(()) };
+        self.shared.state().list.watch_for(&condition);
+        let since = condition.window_start(self.clock.now());
+        let count = log_counts::exactly_since(&mut conn, app, Level::Error, since).map_err(|e| e.to_string())?;
         drop(conn);
         if self.shared.state().list.counted(app, count) == Finding::Passed {
             log::info!(app_id = app.0; "the threshold was passed: checking at once");

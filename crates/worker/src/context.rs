@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono_tz::Tz;
-use logmon_core::alert::Rule;
 use logmon_core::clock::Clock;
+use logmon_core::config::CheckSettings;
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
@@ -28,7 +28,7 @@ pub struct Context {
     /// The apps whose errors are stored here.
     pub watch: Watch,
     /// When an app's errors are too many.
-    pub rule: Rule,
+    pub check: CheckSettings,
     /// How long logs are kept.
     pub retention: Duration,
     /// The zone that days are cut in.

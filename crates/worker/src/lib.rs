@@ -190,14 +190,14 @@ impl Cli {
     }
 
     fn context(&self, database: &Database, broker: &Broker) -> Context {
-        let (rule, clock) = (self.check.rule(), Arc::new(SystemClock));
+        let (check, clock) = (self.check.clone(), Arc::new(SystemClock));
         Context {
             database: database.clone(),
             broker: broker.clone(),
             writer: Writer::start(&self.database),
-            watch: Watch::start(rule.clone(), database.clone(), broker.clone(), clock.clone()),
+            watch: Watch::start(check.clone(), database.clone(), broker.clone(), clock.clone()),
             clock,
-            rule,
+            check,
             retention: self.storage.retention,
             zone: self.zone.time_zone,
             soft_limit: SoftLimit::default(),

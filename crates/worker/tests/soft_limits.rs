@@ -5,10 +5,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use logmon_core::alert::Rule;
 use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, SystemClock};
-use logmon_core::log::Level;
+use logmon_core::config::CheckSettings;
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task as _,
 };
@@ -22,15 +21,15 @@ use serde_json::json;
 fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
     let (database, broker) = (TestDatabase::new(), TestBroker::new());
     database.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', 'x', '2026-11-23')");
-    let rule = Rule { level: Level::Error, threshold: 100, window: Duration::from_mins(10) };
+    let check = CheckSettings::default();
     let (pool, clock) = (database.database.clone(), Arc::new(SystemClock));
     let mut context = Context {
-        watch: Watch::start(rule.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
+        watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
         database: pool,
         broker: broker.broker.clone(),
         writer: database.writer().clone(),
         clock,
-        rule,
+        check,
         retention: Duration::from_hours(24),
         zone: chrono_tz::UTC,
         soft_limit: SoftLimit::default(),

@@ -70,7 +70,7 @@ impl Serve {
             Arc::new(SystemClock),
             self.zone.time_zone,
             &self.http,
-            self.check.rule(),
+            self.check.clone(),
             self.storage.retention,
         );
         let stop = Stop::on_signals()?;

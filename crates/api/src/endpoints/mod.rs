@@ -7,6 +7,7 @@ pub mod health;
 pub mod logs;
 pub mod queues;
 pub mod root;
+pub mod rules;
 pub mod schedules;
 pub mod summaries;
 pub mod tasks;

@@ -6,7 +6,8 @@ use actix_web::http::header::HOST;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, Responder};
 
-const NAMES: [&str; 8] = ["logs", "alerts", "apps", "summaries", "schedules", "dead-letters", "queues", "workers"];
+const NAMES: [&str; 9] =
+    ["logs", "alerts", "apps", "rules", "summaries", "schedules", "dead-letters", "queues", "workers"];
 
 /// The lists with their addresses; `.json` and the query go along, as in DRF's router.
 pub async fn show(request: HttpRequest) -> impl Responder {

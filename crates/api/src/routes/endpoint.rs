@@ -45,6 +45,15 @@ impl Endpoint {
         self.method("POST", web::post, handler)
     }
 
+    pub(super) fn put<F, A>(self, handler: F) -> Self
+    where
+        F: Handler<A>,
+        A: FromRequest + 'static,
+        F::Output: Responder + 'static,
+    {
+        self.method("PUT", web::put, handler)
+    }
+
     pub(super) fn patch<F, A>(self, handler: F) -> Self
     where
         F: Handler<A>,

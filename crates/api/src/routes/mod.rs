@@ -5,7 +5,9 @@ mod endpoint;
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 
-use crate::endpoints::{alerts, apps, dead_letters, health, logs, queues, root, schedules, summaries, tasks, workers};
+use crate::endpoints::{
+    alerts, apps, dead_letters, health, logs, queues, root, rules, schedules, summaries, tasks, workers,
+};
 use crate::error::ApiError;
 use crate::middleware::negotiate;
 use endpoint::Endpoint;
@@ -35,6 +37,12 @@ fn api(config: &mut ServiceConfig) {
         Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(alerts::resolve),
         Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
         Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
+        Endpoint::new("/rules", "Rule List", "").get(rules::list).post(rules::create),
+        Endpoint::new("/rules/{id}", "Rule Instance", "")
+            .get(rules::show)
+            .put(rules::replace)
+            .patch(rules::change)
+            .delete(rules::delete),
         Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
         Endpoint::new("/schedules", "Schedule List", "").get(schedules::list),
         Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show).delete(tasks::revoke),

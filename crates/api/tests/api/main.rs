@@ -18,6 +18,7 @@ mod operating;
 mod producers;
 mod queued_keys;
 mod revoke;
+mod rules;
 mod schedules;
 mod search;
 mod story;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use super::{Outcome, Rule};
+use super::{Condition, Outcome};
 use crate::app::AppId;
 
 /// How often an app is counted while the threshold seems far.
@@ -15,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The apps whose logs come in.
 #[derive(Debug)]
 pub struct Watchlist {
-    rule: Rule,
+    condition: Condition,
     apps: HashMap<AppId, Seen>,
 }
 
@@ -56,17 +56,32 @@ pub enum Finding {
 }
 
 impl Watchlist {
-    /// Watches for what `rule` says.
-    pub fn new(rule: Rule) -> Self {
-        Self { rule, apps: HashMap::new() }
+    /// Watches for what breaches `condition`.
+    pub fn new(condition: Condition) -> Self {
+        Self { condition, apps: HashMap::new() }
+    }
+
+    /// Watches for this from now on. Another one than before forgets what was found.
+    pub fn watch_for(&mut self, condition: &Condition) {
+        if self.condition != *condition {
+            self.condition = condition.clone();
+            for seen in self.apps.values_mut() {
+                seen.outcome = Outcome::Calm;
+            }
+        }
+    }
+
+    fn judge(&self, count: u64) -> Outcome {
+        if self.condition.is_calm_up_to(count) { Outcome::Calm } else { Outcome::Breached }
     }
 
     /// Hears that so many logs of the rule's level were stored for an app. Gives the moment at which they are to be counted,
     /// when that is earlier than what was due for the app before.
     pub fn stored(&mut self, app: AppId, count: u64, now: Instant) -> Option<Instant> {
+        let known = self.apps.get(&app).map_or(0, |seen| seen.known + seen.since);
+        let passed = self.judge(known + count) == Outcome::Breached;
         let seen = self.apps.entry(app).or_insert(NEW);
         seen.since += count;
-        let passed = self.rule.evaluate(seen.known + seen.since) == Outcome::Breached;
         let due = match seen.counted {
             Some(counted) if seen.outcome == Outcome::Breached || !passed => now.max(counted + INTERVAL),
             Some(_) | None => now,
@@ -94,10 +109,11 @@ impl Watchlist {
 
     /// Hears how many logs of the rule's level an app has within its window.
     pub fn counted(&mut self, app: AppId, count: u64) -> Finding {
+        let outcome = self.judge(count);
         let seen = self.apps.entry(app).or_insert(NEW);
-        let before = seen.outcome;
-        (seen.known, seen.outcome) = (count, self.rule.evaluate(count));
-        match (before, seen.outcome) {
+        let before = std::mem::replace(&mut seen.outcome, outcome);
+        seen.known = count;
+        match (before, outcome) {
             (Outcome::Calm, Outcome::Breached) => Finding::Passed,
             _ => Finding::Same,
         }
@@ -111,14 +127,19 @@ impl Watchlist {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
     use crate::log::Level;
 
     const APP: AppId = AppId(1);
 
+    fn more_than(threshold: u64) -> Condition {
+        let window = Duration::from_secs(600);
+        Condition { level: Some(Level::Error), text: None, kind: Kind::MoreThan(threshold), window }
+    }
+
     fn list() -> (Watchlist, Instant) {
-        let rule = Rule { level: Level::Error, threshold: 100, window: Duration::from_secs(600) };
-        (Watchlist::new(rule), Instant::now())
+        (Watchlist::new(more_than(100)), Instant::now())
     }
 
     #[test]
@@ -153,6 +174,18 @@ mod tests {
         );
         let late = start + INTERVAL * 4;
         assert_eq!(list.stored(APP, 1_000, late), Some(late + INTERVAL), "there is no hurry any more");
+    }
+
+    #[test]
+    fn another_threshold_is_passed_anew() {
+        let (mut list, start) = list();
+        list.stored(APP, 101, start);
+        list.next(start);
+        assert_eq!(list.counted(APP, 101), Finding::Passed);
+        list.watch_for(&more_than(100));
+        assert_eq!(list.counted(APP, 102), Finding::Same);
+        list.watch_for(&more_than(50));
+        assert_eq!(list.counted(APP, 103), Finding::Passed);
     }
 
     #[test]

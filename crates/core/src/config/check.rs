@@ -5,26 +5,26 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values;
-use crate::alert::Rule;
-use crate::log::Level;
+use crate::alert::{Condition, Kind};
 
-/// When an app's errors are too many.
-#[derive(Debug, Clone, Args)]
+/// When an app's errors are too many: what is set here is what the rule `error-logs` says.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct CheckSettings {
-    /// How far back the check counts an app's ERROR logs
-    #[arg(long, env = "CHECK_WINDOW", default_value = "10m", value_parser = values::duration)]
-    pub check_window: Duration,
+    /// How far back the rule error-logs counts an app's ERROR logs; 10m, or what /api/rules/ says, when empty
+    #[arg(long, env = "CHECK_WINDOW", value_parser = values::duration)]
+    pub check_window: Option<Duration>,
 
-    /// How many ERROR logs within the window are still no reason for an alert
-    #[arg(long, env = "CHECK_THRESHOLD", default_value = "100", value_parser = threshold)]
-    pub check_threshold: u64,
+    /// How many ERROR logs within the window are still no reason for an alert; 100, or what /api/rules/ says, when empty
+    #[arg(long, env = "CHECK_THRESHOLD", value_parser = threshold)]
+    pub check_threshold: Option<u64>,
 }
 
 impl CheckSettings {
-    /// The rule that these settings make.
-    pub fn rule(&self) -> Rule {
-        Rule { level: Level::Error, threshold: self.check_threshold, window: self.check_window }
+    /// What the rule `error-logs` looks for: what is stored of it, but for what is set here.
+    pub fn over(&self, stored: Condition) -> Condition {
+        let kind = self.check_threshold.map_or(stored.kind, Kind::MoreThan);
+        Condition { kind, window: self.check_window.unwrap_or(stored.window), ..stored }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod log_tail;
 pub mod logs;
 pub mod migrations;
 pub mod partitions;
+pub mod rules;
 pub mod schedule_slots;
 pub mod schedules;
 #[expect(missing_docs, reason = "generated from the database")]

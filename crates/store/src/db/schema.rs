@@ -95,6 +95,38 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_rule (id) {
+        id -> Bigint,
+        #[max_length = 100]
+        name -> Varchar,
+        app_id -> Nullable<Bigint>,
+        #[max_length = 10]
+        kind -> Varchar,
+        #[max_length = 10]
+        level -> Nullable<Varchar>,
+        #[max_length = 256]
+        text -> Nullable<Varchar>,
+        threshold -> Bigint,
+        factor_hundredths -> Nullable<Integer>,
+        window_seconds -> Integer,
+        every_seconds -> Integer,
+        #[max_length = 10]
+        severity -> Varchar,
+        resolve_after -> Integer,
+        is_enabled -> Bool,
+        created_at -> Datetime,
+        updated_at -> Datetime,
+    }
+}
+
+diesel::table! {
+    core_rulechannel (rule_id, channel_id) {
+        rule_id -> Bigint,
+        channel_id -> Bigint,
+    }
+}
+
+diesel::table! {
     core_schedule (entry) {
         #[max_length = 100]
         entry -> Varchar,
@@ -125,6 +157,8 @@ diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_loghourcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
+diesel::joinable!(core_rule -> core_app (app_id));
+diesel::joinable!(core_rulechannel -> core_rule (rule_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     core_alert,
@@ -135,6 +169,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_logevent,
     core_loghourcount,
     core_logsummary,
+    core_rule,
+    core_rulechannel,
     core_schedule,
     core_scheduleslot,
 );

@@ -37,7 +37,7 @@ impl LogFilter {
             levels: errors.take("level", levels(all("level"))).unwrap_or_default(),
             since: errors.take("since", time(last("since"), now)).flatten(),
             until: errors.take("until", time(last("until"), now)).flatten(),
-            terms: errors.take("q", terms(last("q"))).unwrap_or_default(),
+            terms: errors.take("q", Term::from_text(last("q").unwrap_or_default())).unwrap_or_default(),
             attributes: attributes(query, &mut errors),
             trace_id: errors.take("trace_id", trace_id(last("trace_id"))).flatten(),
         };
@@ -64,16 +64,21 @@ fn time(text: Option<&str>, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>,
     moment::parse(text, now).map(Some).ok_or_else(|| vec![moment::EXPECTED.to_owned()])
 }
 
-fn terms(text: Option<&str>) -> Result<Vec<Term>, Vec<String>> {
-    let text = text.unwrap_or_default();
-    if text.chars().count() > TEXT_MAX {
-        return Err(vec![format!("Ensure this has no more than {TEXT_MAX} characters.")]);
+impl Term {
+    /// Reads a search text, as the parameter `q` has it.
+    ///
+    /// # Errors
+    /// The messages for the parameter.
+    pub fn from_text(text: &str) -> Result<Vec<Self>, Vec<String>> {
+        if text.chars().count() > TEXT_MAX {
+            return Err(vec![format!("Ensure this has no more than {TEXT_MAX} characters.")]);
+        }
+        let terms = Self::parse(text);
+        if terms.len() > TERMS_MAX {
+            return Err(vec![format!("Ensure this has no more than {TERMS_MAX} words and phrases.")]);
+        }
+        Ok(terms)
     }
-    let terms = Term::parse(text);
-    if terms.len() > TERMS_MAX {
-        return Err(vec![format!("Ensure this has no more than {TERMS_MAX} words and phrases.")]);
-    }
-    Ok(terms)
 }
 
 fn attributes(query: &[(String, String)], errors: &mut FieldErrors) -> Vec<AttributeIs> {

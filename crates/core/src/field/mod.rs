@@ -1,5 +1,9 @@
 //! The fields of a request and what is wrong with them, in the words of Django REST Framework's serializers.
 
+mod plain;
+
+pub use plain::{integer, keys};
+
 use std::borrow::Cow;
 
 use serde::Serialize;
@@ -182,8 +186,7 @@ pub fn optional_text<'a>(
 ) -> Result<Option<Cow<'a, str>>, Vec<String>> {
     match value {
         None => Ok(None),
-        Some(FieldValue::Text(text)) if text.is_empty() => Ok(None),
-        Some(FieldValue::Json(raw)) if Kind::of(raw) == Kind::Null => Ok(None),
+        Some(value) if is_null(value) => Ok(None),
         Some(value) => text(Some(value), max_chars).map(Some),
     }
 }
@@ -294,5 +297,23 @@ fn key_number(value: &FieldValue<'_>) -> Result<Int, Vec<String>> {
             kind @ (Kind::Int | Kind::Float) => python::int_of_number(raw).ok_or_else(|| wrong_type(kind.type_name())),
             kind @ (Kind::Bool | Kind::List | Kind::Dict) => Err(wrong_type(kind.type_name())),
         },
+    }
+}
+
+/// Whether a field was sent as null, or left empty in a form.
+pub fn is_null(value: &FieldValue<'_>) -> bool {
+    match value {
+        FieldValue::Json(raw) => Kind::of(raw) == Kind::Null,
+        FieldValue::Text(text) => text.is_empty(),
+        FieldValue::File(_) => false,
+    }
+}
+
+/// Whether a field holds nothing but white space.
+pub fn is_blank(value: &FieldValue<'_>) -> bool {
+    match value {
+        FieldValue::Json(raw) => Kind::of(raw) == Kind::Str && python::strip(&python::str_of(raw)).is_empty(),
+        FieldValue::Text(text) => python::strip(text).is_empty(),
+        FieldValue::File(_) => false,
     }
 }

@@ -1,0 +1,115 @@
+//! Rules over HTTP, and what the settings of the check make of theirs.
+
+use serde_json::{Value, json};
+
+use crate::common::{Api, System};
+use crate::story::run_task;
+
+const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
+
+fn send(api: &Api, method: &str, path: &str, tag: &str, body: &Value) -> (u16, Value) {
+    let headers: &[(&str, &str)] = &[("Content-Type", "application/json"), ("If-Match", tag)];
+    let answer = api.send(method, path, headers, Some(body.to_string().as_bytes()));
+    (answer.status, if answer.body.is_empty() { Value::Null } else { answer.json() })
+}
+
+#[test]
+fn the_seeds_rule_is_there_from_the_start_and_stays() {
+    let system = System::new();
+    let api = system.serve();
+    let rules = api.get("/api/rules/").json();
+    assert_eq!(rules.as_array().unwrap().len(), 1);
+    let rule = &rules[0];
+    let expected = json!({"name": "error-logs", "app": null, "kind": "more_than", "level": "ERROR", "text": null,
+        "threshold": 100, "factor": null, "window": "10m", "every": "10m", "severity": "critical", "resolve_after": 3,
+        "channels": [], "enabled": true});
+    for (key, value) in expected.as_object().unwrap() {
+        assert_eq!(&rule[key], value, "{key}");
+    }
+    let path = format!("/api/rules/{}/", rule["id"]);
+    assert_eq!(send(&api, "DELETE", &path, "*", &json!({})).0, 409);
+    let keeps = json!({"name": ["The rule of the settings keeps its name."]});
+    assert_eq!(send(&api, "PATCH", &path, "*", &json!({"name": "other"})), (400, keeps.clone()));
+    assert_eq!(send(&api, "PUT", &path, "*", &json!({"name": "other", "threshold": 1})), (400, keeps));
+    assert_eq!(send(&api, "PATCH", &path, "*", &json!({"enabled": false})).1["enabled"], false);
+}
+
+#[test]
+fn rules_are_made_changed_and_removed() {
+    let system = System::new();
+    let api = system.serve();
+    let made = api.post(
+        "/api/rules/",
+        &json!({"name":" 支付 slow ","app":1,"level":"ERROR","threshold":5,"window":"5m",
+        "every":"1m","channels":[3,1],"enabled":true}),
+    );
+    assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
+    let rule = made.json();
+    assert_eq!(
+        (&rule["name"], &rule["channels"], &rule["window"]),
+        (&json!("支付 slow"), &json!([1, 3]), &json!("5m"))
+    );
+    let path = format!("/api/rules/{}/", rule["id"]);
+    let first = made.header("etag").unwrap().to_owned();
+    let shown = api.get(&path);
+    assert_eq!((shown.json(), shown.header("etag")), (rule.clone(), Some(first.as_str())));
+
+    let taken = api.post("/api/rules/", &json!({"name": "支付 slow", "threshold": 5}));
+    assert_eq!((taken.status, taken.json()), (400, json!({"name": ["rule with this name already exists."]})));
+    let gone = api.post("/api/rules/", &json!({"name": "x", "threshold": 5, "app": 9}));
+    assert_eq!(gone.json(), json!({"app": ["Invalid pk \"9\" - object does not exist."]}));
+
+    let (status, changed) = send(&api, "PATCH", &path, &first, &json!({"threshold": 7}));
+    assert_eq!((status, &changed["threshold"], &changed["app"]), (200, &json!(7), &json!(1)));
+    for (method, body) in [("PATCH", json!({"threshold": 8})), ("PUT", rule.clone()), ("DELETE", json!({}))] {
+        assert_eq!(send(&api, method, &path, &first, &body).0, 412, "{method}: it is not as it was");
+    }
+    // What was read can be sent back as it is; what is not sent has its default.
+    assert_eq!(send(&api, "PUT", &path, "*", &rule).1["threshold"], 5);
+    let (_, replaced) = send(&api, "PUT", &path, "*", &json!({"name": "new", "threshold": 1}));
+    assert_eq!(
+        (&replaced["app"], &replaced["window"], &replaced["channels"]),
+        (&json!(null), &json!("10m"), &json!([]))
+    );
+
+    let names = |query: &str| -> Vec<Value> {
+        let rules = api.get(&format!("/api/rules/{query}")).json();
+        rules.as_array().unwrap().iter().map(|rule| rule["name"].clone()).collect()
+    };
+    api.post("/api/rules/", &json!({"name": "two", "threshold": 1, "app": 2, "enabled": false}));
+    assert_eq!(names(""), ["two", "new", "error-logs"]);
+    assert_eq!(names("?app=1"), ["new", "error-logs"], "those for each app are for this one as well");
+    assert_eq!(names("?enabled=false"), ["two"]);
+    assert_eq!(names("?limit=1"), ["two"]);
+    assert_eq!(api.get("/api/rules/?enabled=perhaps&app=x").status, 400);
+    assert_eq!(send(&api, "DELETE", &path, "*", &json!({})), (204, Value::Null));
+    assert_eq!(api.get(&path).json(), json!({"detail": "No Rule matches the given query."}));
+}
+
+#[test]
+fn a_rule_goes_with_its_app() {
+    let system = System::new();
+    let (api, _worker) = (system.serve(), system.work(&[]));
+    api.post("/api/rules/", &json!({"name": "shop", "threshold": 1, "app": 1, "channels": [1]}));
+    api.run(&api.send("DELETE", "/api/apps/1/", &[], None));
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_rule WHERE app_id IS NOT NULL"), 0);
+    assert_eq!(system.database.number("SELECT COUNT(*) FROM core_rulechannel"), 0);
+}
+
+#[test]
+fn the_settings_of_the_check_set_their_rule_where_they_say_something() {
+    let system = System::new();
+    let api = system.serve();
+    let rule = |api: &Api| api.get("/api/rules/").json()[0].clone();
+    let path = format!("/api/rules/{}/", rule(&api)["id"]);
+    let log = json!({"app": 1, "level": "ERROR", "message": "boom"});
+    assert_eq!(api.post("/api/logs/", &json!(vec![log; 3])).status, 200);
+    let worker = system.work(&[]);
+    assert_eq!(run_task(&system, CHECK), 0);
+    assert_eq!(send(&api, "PATCH", &path, "*", &json!({"threshold": 2})).0, 200);
+    assert_eq!(run_task(&system, CHECK), 1, "the rule is what is stored");
+    drop(worker);
+    let _worker = system.work(&[("CHECK_THRESHOLD", "50"), ("CHECK_WINDOW", "90s")]);
+    run_task(&system, CHECK);
+    assert_eq!((&rule(&api)["threshold"], &rule(&api)["window"]), (&json!(50), &json!("90s")));
+}

@@ -1,0 +1,178 @@
+//! What a rule looks for in an app's logs, and whether it is there.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::log::Level;
+
+/// What a rule looks for in an app's logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Which logs are counted: those of one level, or all.
+    pub level: Option<Level>,
+    /// Only logs whose message contains this, as the parameter `q` of a search says it.
+    pub text: Option<String>,
+    /// Which counts are a reason for an alert.
+    pub kind: Kind,
+    /// How far back logs are counted.
+    pub window: Duration,
+}
+
+/// Which counts are a reason for an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// More than so many logs: exactly so many are still calm.
+    MoreThan(u64),
+    /// No log at all, of an app that has had some before: it has gone quiet.
+    Silence,
+    /// More than `factor` times the logs of the same window 24 hours before, and more than `threshold`.
+    Multiple {
+        /// How many times.
+        factor: Factor,
+        /// So many are still calm, whatever there were the day before.
+        threshold: u64,
+    },
+}
+
+/// A factor in hundredths, above 1: 250 is two and a half times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Factor(u32);
+
+impl Factor {
+    /// From hundredths, 101 to 100,000.
+    pub fn from_hundredths(hundredths: u32) -> Option<Self> {
+        (101..=100_000).contains(&hundredths).then_some(Self(hundredths))
+    }
+
+    /// In hundredths.
+    pub fn hundredths(self) -> u32 {
+        self.0
+    }
+
+    /// As a number.
+    pub fn value(self) -> f64 {
+        f64::from(self.0) / 100.0
+    }
+
+    fn is_passed_by(self, count: u64, before: u64) -> bool {
+        u128::from(count) * 100 > u128::from(before) * u128::from(self.0)
+    }
+}
+
+/// What is known of an app's logs in a window.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// How many there are.
+    pub count: u64,
+    /// How many there were in the same window 24 hours before.
+    pub day_before: u64,
+    /// When the app's first log of the kind that is counted was, if there is one.
+    pub first: Option<DateTime<Utc>>,
+}
+
+impl Observed {
+    /// So many logs, and nothing else is known.
+    pub fn count(count: u64) -> Self {
+        Self { count, ..Self::default() }
+    }
+}
+
+/// What a rule says of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// There is no reason for an alert.
+    Calm,
+    /// There is.
+    Breached,
+}
+
+impl Condition {
+    /// Judges the window that begins at `start` by what was seen in it.
+    pub fn evaluate(&self, start: DateTime<Utc>, seen: Observed) -> Outcome {
+        let breached = match self.kind {
+            Kind::MoreThan(threshold) => seen.count > threshold,
+            Kind::Silence => seen.count == 0 && seen.first.is_some_and(|first| first < start),
+            Kind::Multiple { factor, threshold } => {
+                seen.count > threshold && factor.is_passed_by(seen.count, seen.day_before)
+            }
+        };
+        if breached { Outcome::Breached } else { Outcome::Calm }
+    }
+
+    /// Whether so many logs, or fewer, are calm whatever else is known.
+    pub fn is_calm_up_to(&self, most: u64) -> bool {
+        match self.kind {
+            Kind::MoreThan(threshold) | Kind::Multiple { threshold, .. } => most <= threshold,
+            Kind::Silence => false,
+        }
+    }
+
+    /// The number of logs that must be passed; 0 where none may be missing.
+    pub fn threshold(&self) -> u64 {
+        match self.kind {
+            Kind::MoreThan(threshold) | Kind::Multiple { threshold, .. } => threshold,
+            Kind::Silence => 0,
+        }
+    }
+
+    /// Where the window that ends at `end` begins; the moment itself belongs to the window.
+    pub fn window_start(&self, end: DateTime<Utc>) -> DateTime<Utc> {
+        end - self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn condition(kind: Kind) -> Condition {
+        Condition { level: Some(Level::Error), text: None, kind, window: Duration::from_secs(600) }
+    }
+
+    fn start() -> DateTime<Utc> {
+        "2026-11-23T04:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn exactly_the_threshold_is_calm() {
+        let rule = condition(Kind::MoreThan(100));
+        assert_eq!(rule.evaluate(start(), Observed::count(100)), Outcome::Calm);
+        assert_eq!(rule.evaluate(start(), Observed::count(101)), Outcome::Breached);
+        assert!(rule.is_calm_up_to(100) && !rule.is_calm_up_to(101));
+    }
+
+    #[test]
+    fn only_an_app_that_has_logged_before_can_go_quiet() {
+        let rule = condition(Kind::Silence);
+        let before = Observed { first: Some(start() - Duration::from_secs(1)), ..Observed::default() };
+        assert_eq!(rule.evaluate(start(), before), Outcome::Breached);
+        assert_eq!(rule.evaluate(start(), Observed { count: 1, ..before }), Outcome::Calm);
+        assert_eq!(rule.evaluate(start(), Observed { first: Some(start()), ..before }), Outcome::Calm);
+        assert_eq!(rule.evaluate(start(), Observed::default()), Outcome::Calm);
+        assert!(!rule.is_calm_up_to(0));
+    }
+
+    #[test]
+    fn a_multiple_needs_its_threshold_as_well() {
+        let rule = condition(Kind::Multiple { factor: Factor::from_hundredths(250).unwrap(), threshold: 20 });
+        for (count, day_before, outcome) in [
+            (25, 10, Outcome::Calm),
+            (26, 10, Outcome::Breached),
+            (20, 0, Outcome::Calm),
+            (21, 0, Outcome::Breached),
+            (u64::MAX, u64::MAX, Outcome::Calm),
+        ] {
+            let seen = Observed { count, day_before, first: None };
+            assert_eq!(rule.evaluate(start(), seen), outcome, "{count} after {day_before}");
+        }
+    }
+
+    #[test]
+    fn a_factor_is_above_one_and_bounded() {
+        assert_eq!(
+            [100, 101, 100_000, 100_001].map(|n| Factor::from_hundredths(n).is_some()),
+            [false, true, true, false]
+        );
+    }
+}

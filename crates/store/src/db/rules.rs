@@ -1,0 +1,351 @@
+//! `core_rule` and `core_rulechannel`: what raises alerts, and who is told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use logmon_core::alert::{Condition, ERROR_LOGS, Factor, Kind, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity};
+use logmon_core::app::AppId;
+use logmon_core::config::CheckSettings;
+use logmon_core::log::Level;
+use logmon_core::notification::ChannelId;
+use logmon_core::page::Page;
+use thiserror::Error;
+
+use super::schema::{core_rule, core_rulechannel};
+use super::{Connection, DbError, Retryable, apps, transaction, utc};
+
+/// How many rules there may be: each is evaluated every few minutes.
+pub const RULES_MAX: i64 = 2_000;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = core_rule)]
+struct RuleRow {
+    id: i64,
+    name: String,
+    app_id: Option<i64>,
+    kind: String,
+    level: Option<String>,
+    text: Option<String>,
+    threshold: i64,
+    factor_hundredths: Option<i32>,
+    window_seconds: i32,
+    every_seconds: i32,
+    severity: String,
+    resolve_after: i32,
+    is_enabled: bool,
+    created_at: NaiveDateTime,
+    updated_at: NaiveDateTime,
+}
+
+impl RuleRow {
+    /// The rule; `None` for a row that a newer program wrote.
+    fn rule(self, channels: Vec<ChannelId>) -> Option<Rule> {
+        let level = match &self.level {
+            Some(name) => Some(Level::from_name(name)?),
+            None => None,
+        };
+        let factor = self.factor_hundredths.and_then(|hundredths| u32::try_from(hundredths).ok());
+        let threshold = u64::try_from(self.threshold).unwrap_or(0);
+        let kind = Kind::from_parts(&self.kind, threshold, factor.and_then(Factor::from_hundredths))?;
+        let says = NewRule {
+            name: self.name,
+            app: self.app_id.map(AppId),
+            condition: Condition { level, text: self.text, kind, window: seconds(self.window_seconds) },
+            every: seconds(self.every_seconds),
+            severity: Severity::from_name(&self.severity)?,
+            resolve_after: u32::try_from(self.resolve_after).unwrap_or(0),
+            channels,
+            state: if self.is_enabled { RuleState::Enabled } else { RuleState::Disabled },
+        };
+        Some(Rule { id: RuleId(self.id), says, created_at: utc(self.created_at), updated_at: utc(self.updated_at) })
+    }
+}
+
+fn seconds(number: i32) -> Duration {
+    Duration::from_secs(u64::try_from(number).unwrap_or(0))
+}
+
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = core_rule, treat_none_as_null = true)]
+struct RuleValues<'a> {
+    name: &'a str,
+    app_id: Option<i64>,
+    kind: &'a str,
+    level: Option<&'a str>,
+    text: Option<&'a str>,
+    threshold: i64,
+    factor_hundredths: Option<i32>,
+    window_seconds: i32,
+    every_seconds: i32,
+    severity: &'a str,
+    resolve_after: i32,
+    is_enabled: bool,
+    updated_at: NaiveDateTime,
+}
+
+impl<'a> RuleValues<'a> {
+    fn of(rule: &'a NewRule, updated_at: DateTime<Utc>) -> Self {
+        let condition = &rule.condition;
+        let seconds = |duration: Duration| i32::try_from(duration.as_secs()).unwrap_or(i32::MAX);
+        Self {
+            name: &rule.name,
+            app_id: rule.app.map(|app| app.0),
+            kind: condition.kind.as_str(),
+            level: condition.level.map(Level::as_str),
+            text: condition.text.as_deref(),
+            threshold: i64::try_from(condition.threshold()).unwrap_or(i64::MAX),
+            factor_hundredths: condition.kind.factor().and_then(|factor| i32::try_from(factor.hundredths()).ok()),
+            window_seconds: seconds(condition.window),
+            every_seconds: seconds(rule.every),
+            severity: rule.severity.as_str(),
+            resolve_after: i32::try_from(rule.resolve_after).unwrap_or(i32::MAX),
+            is_enabled: rule.state == RuleState::Enabled,
+            updated_at: updated_at.naive_utc(),
+        }
+    }
+}
+
+/// A rule could not be made, changed or removed.
+#[derive(Debug, Error)]
+pub enum SaveRuleError {
+    /// Another rule has that name.
+    #[error("a rule with this name already exists")]
+    NameTaken,
+    /// There is no such app.
+    #[error("the app does not exist")]
+    NoSuchApp(AppId),
+    /// There are [`RULES_MAX`] already.
+    #[error("there are too many rules")]
+    TooMany,
+    /// Somebody else has changed it meanwhile.
+    #[error("the rule was changed meanwhile")]
+    Changed,
+    /// It is the rule of the settings.
+    #[error("the rule of the settings cannot be removed")]
+    IsOfTheSettings,
+    /// See [`DbError`].
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<diesel::result::Error> for SaveRuleError {
+    fn from(error: diesel::result::Error) -> Self {
+        Self::Db(error.into())
+    }
+}
+
+impl Retryable for SaveRuleError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Db(error) => error.is_retryable(),
+            Self::NameTaken | Self::NoSuchApp(_) | Self::TooMany | Self::Changed | Self::IsOfTheSettings => false,
+        }
+    }
+}
+
+/// A page of the rules, newest first.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn list(conn: &mut Connection, filter: &RuleFilter, page: Page) -> Result<Vec<Rule>, DbError> {
+    let mut query = core_rule::table.select(RuleRow::as_select()).into_boxed();
+    if !filter.apps.is_empty() {
+        let apps: Vec<i64> = filter.apps.iter().map(|app| app.0).collect();
+        query = query.filter(core_rule::app_id.is_null().or(core_rule::app_id.eq_any(apps).assume_not_null()));
+    }
+    if let Some(state) = filter.state {
+        query = query.filter(core_rule::is_enabled.eq(state == RuleState::Enabled));
+    }
+    if let Some(after) = page.after {
+        let time = after.created_at.naive_utc();
+        query = query
+            .filter(core_rule::created_at.lt(time).or(core_rule::created_at.eq(time).and(core_rule::id.lt(after.id))));
+    }
+    let rows: Vec<RuleRow> =
+        query.order((core_rule::created_at.desc(), core_rule::id.desc())).limit(page.limit.into()).load(conn)?;
+    with_channels(conn, rows)
+}
+
+/// Every rule that is evaluated, by its id.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn enabled(conn: &mut Connection) -> Result<Vec<Rule>, DbError> {
+    let rows: Vec<RuleRow> = core_rule::table
+        .select(RuleRow::as_select())
+        .filter(core_rule::is_enabled.eq(true))
+        .order(core_rule::id)
+        .load(conn)?;
+    with_channels(conn, rows)
+}
+
+fn with_channels(conn: &mut Connection, rows: Vec<RuleRow>) -> Result<Vec<Rule>, DbError> {
+    let ids = rows.iter().map(|row| row.id);
+    let pairs: Vec<(i64, i64)> = core_rulechannel::table
+        .select((core_rulechannel::rule_id, core_rulechannel::channel_id))
+        .filter(core_rulechannel::rule_id.eq_any(ids))
+        .order((core_rulechannel::rule_id, core_rulechannel::channel_id))
+        .load(conn)?;
+    let mut channels: BTreeMap<i64, Vec<ChannelId>> = BTreeMap::new();
+    for (rule, channel) in pairs {
+        channels.entry(rule).or_default().push(ChannelId(channel));
+    }
+    let rule = |row: RuleRow| {
+        let channels = channels.remove(&row.id).unwrap_or_default();
+        row.rule(channels)
+    };
+    Ok(rows.into_iter().filter_map(rule).collect())
+}
+
+/// One rule.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn get(conn: &mut Connection, id: RuleId) -> Result<Option<Rule>, DbError> {
+    let row = core_rule::table.find(id.0).select(RuleRow::as_select()).first(conn).optional()?;
+    Ok(with_channels(conn, row.into_iter().collect())?.pop())
+}
+
+/// What the rule `error-logs` looks for, as `settings` have it; `None` while it is disabled.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn error_logs(conn: &mut Connection, settings: &CheckSettings) -> Result<Option<Condition>, DbError> {
+    let row = core_rule::table
+        .select(RuleRow::as_select())
+        .filter(core_rule::name.eq(ERROR_LOGS))
+        .filter(core_rule::is_enabled.eq(true))
+        .first(conn)
+        .optional()?;
+    let rule = row.and_then(|row| row.rule(Vec::new()));
+    Ok(rule.map(|rule| settings.over(rule.says.condition)))
+}
+
+/// Lets the rule `error-logs` say what `settings` say; does nothing where it does already.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn apply(conn: &mut Connection, settings: &CheckSettings, now: DateTime<Utc>) -> Result<(), DbError> {
+    let id: Option<i64> =
+        core_rule::table.select(core_rule::id).filter(core_rule::name.eq(ERROR_LOGS)).first(conn).optional()?;
+    let Some(rule) = id.map(|id| get(conn, RuleId(id))).transpose()?.flatten() else { return Ok(()) };
+    let condition = settings.over(rule.says.condition.clone());
+    if condition == rule.says.condition {
+        return Ok(());
+    }
+    match update(conn, rule.id, rule.updated_at, &NewRule { condition, ..rule.says }, now) {
+        // Whoever changes it meanwhile is another worker, or is overruled by the next check.
+        Ok(_) | Err(SaveRuleError::Changed) => Ok(()),
+        Err(SaveRuleError::Db(error)) => Err(error),
+        Err(error) => {
+            log::warn!("the rule {ERROR_LOGS} is not as the settings say: {error}");
+            Ok(())
+        }
+    }
+}
+
+/// Makes a rule whose name no other has.
+///
+/// # Errors
+/// See [`SaveRuleError`].
+pub fn create(conn: &mut Connection, rule: &NewRule, now: DateTime<Utc>) -> Result<Rule, SaveRuleError> {
+    transaction(conn, |conn| {
+        check(conn, rule, None)?;
+        if core_rule::table.count().get_result::<i64>(conn)? >= RULES_MAX {
+            return Err(SaveRuleError::TooMany);
+        }
+        diesel::insert_into(core_rule::table)
+            .values((RuleValues::of(rule, now), core_rule::created_at.eq(now.naive_utc())))
+            .execute(conn)?;
+        let id = RuleId(super::number(conn, "SELECT CAST(LAST_INSERT_ID() AS SIGNED) AS value")?);
+        set_channels(conn, id, &rule.channels)?;
+        Ok(Rule { id, says: rule.clone(), created_at: now, updated_at: now })
+    })
+}
+
+/// Changes a rule that is still as it was at `seen`; `None` when there is no such rule.
+///
+/// # Errors
+/// See [`SaveRuleError`].
+pub fn update(
+    conn: &mut Connection,
+    id: RuleId,
+    seen: DateTime<Utc>,
+    rule: &NewRule,
+    now: DateTime<Utc>,
+) -> Result<Option<Rule>, SaveRuleError> {
+    transaction(conn, |conn| {
+        let Some(created_at) = lock(conn, id, Some(seen))? else { return Ok(None) };
+        check(conn, rule, Some(id))?;
+        // Its own time for each change, also where the clock stood still.
+        let updated_at = now.max(seen + TimeDelta::microseconds(1));
+        diesel::update(core_rule::table.find(id.0)).set(RuleValues::of(rule, updated_at)).execute(conn)?;
+        set_channels(conn, id, &rule.channels)?;
+        Ok(Some(Rule { id, says: rule.clone(), created_at, updated_at }))
+    })
+}
+
+/// Removes a rule, one that is still as it was at `seen` where that is given. Says whether it was there.
+///
+/// # Errors
+/// See [`SaveRuleError`].
+pub fn delete(conn: &mut Connection, id: RuleId, seen: Option<DateTime<Utc>>) -> Result<bool, SaveRuleError> {
+    transaction(conn, |conn| {
+        if lock(conn, id, seen)?.is_none() {
+            return Ok(false);
+        }
+        let name: String = core_rule::table.find(id.0).select(core_rule::name).first(conn)?;
+        if name == ERROR_LOGS {
+            return Err(SaveRuleError::IsOfTheSettings);
+        }
+        diesel::delete(core_rule::table.find(id.0)).execute(conn)?;
+        Ok(true)
+    })
+}
+
+/// Locks a rule, gives when it was made, and checks that it is as it was at `seen`.
+fn lock(
+    conn: &mut Connection,
+    id: RuleId,
+    seen: Option<DateTime<Utc>>,
+) -> Result<Option<DateTime<Utc>>, SaveRuleError> {
+    let times: Option<(NaiveDateTime, NaiveDateTime)> = core_rule::table
+        .find(id.0)
+        .select((core_rule::created_at, core_rule::updated_at))
+        .for_update()
+        .first(conn)
+        .optional()?;
+    match (times, seen) {
+        (Some((_, updated_at)), Some(seen)) if utc(updated_at) != seen => Err(SaveRuleError::Changed),
+        (times, _) => Ok(times.map(|(created_at, _)| utc(created_at))),
+    }
+}
+
+/// Whether a rule may be stored: the lock on its name's place in the index lets one of two who take the same name pass.
+fn check(conn: &mut Connection, rule: &NewRule, own: Option<RuleId>) -> Result<(), SaveRuleError> {
+    let same: Option<i64> = core_rule::table
+        .select(core_rule::id)
+        .filter(core_rule::name.eq(&rule.name))
+        .for_update()
+        .first(conn)
+        .optional()?;
+    if same.is_some_and(|id| own != Some(RuleId(id))) {
+        return Err(SaveRuleError::NameTaken);
+    }
+    match rule.app {
+        Some(app) if apps::get(conn, app)?.is_none() => Err(SaveRuleError::NoSuchApp(app)),
+        _ => Ok(()),
+    }
+}
+
+fn set_channels(conn: &mut Connection, id: RuleId, channels: &[ChannelId]) -> Result<(), DbError> {
+    diesel::delete(core_rulechannel::table.filter(core_rulechannel::rule_id.eq(id.0))).execute(conn)?;
+    let rows: Vec<_> = channels
+        .iter()
+        .map(|channel| (core_rulechannel::rule_id.eq(id.0), core_rulechannel::channel_id.eq(channel.0)))
+        .collect();
+    diesel::insert_into(core_rulechannel::table).values(rows).execute(conn)?;
+    Ok(())
+}

@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS core_rulechannel;
+DROP TABLE IF EXISTS core_rule;

@@ -142,6 +142,22 @@ fn a_move_that_was_broken_off_goes_on() {
 }
 
 #[test]
+fn a_move_that_an_older_program_began_has_the_index_of_today() {
+    let test = django();
+    let mut conn = test.connect();
+    while !migrations::run_next(&mut conn).unwrap().starts_with("20261124000020") {}
+    test.execute(
+        "CREATE TABLE core_log_moving LIKE core_log;
+         ALTER TABLE core_log_moving DROP PRIMARY KEY, ADD PRIMARY KEY (created_at, id), ADD KEY core_log_id (id)
+         PARTITION BY RANGE COLUMNS (created_at) (PARTITION p_future VALUES LESS THAN (MAXVALUE))",
+    );
+    assert_eq!(migrations::migrate(&mut conn, today(), |_| ()).unwrap().moved, Moved::Now);
+    let columns = "SELECT COUNT(*) FROM information_schema.statistics WHERE table_schema = DATABASE()
+                   AND table_name = 'core_log' AND index_name = 'core_log_app_level'";
+    assert_eq!(test.number(columns), 4);
+}
+
+#[test]
 fn days_come_and_go() {
     let test = django();
     let mut conn = test.connect();

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_query;
@@ -12,7 +12,7 @@ use diesel::sql_types::Bigint;
 use logmon_core::app::AppId;
 use logmon_core::log::{Extra, Level, Log, LogFilter, Order, Record, TraceId};
 use logmon_core::page::{Cursor, Page};
-use logmon_store::db::{DbError, logs};
+use logmon_store::db::{DbError, log_search};
 use logmon_store::testing::TestDatabase;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -52,6 +52,11 @@ fn at(second: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_348_140 + second, 0).unwrap()
 }
 
+/// One of few moments, so that pages end within one, on one of several days.
+fn moment(random: &mut StdRng) -> i64 {
+    random.random_range(0..10) + 43_200 * random.random_range(0..8)
+}
+
 fn pick<'a>(random: &mut StdRng, from: &[&'a str]) -> &'a str {
     from[random.random_range(0..from.len())]
 }
@@ -77,8 +82,7 @@ fn record(random: &mut StdRng) -> Record {
         app: AppId(random.random_range(1..=3)),
         level: Level::ALL[random.random_range(0..3)],
         message: words.join(pick(random, &[" ", ""])),
-        // Few moments, so that pages end within one.
-        created_at: at(random.random_range(0..40)),
+        created_at: at(moment(random)),
         event_id: None,
         extra: Some(Box::new(Extra { attributes, trace_id, ..Extra::default() })),
     }
@@ -94,8 +98,9 @@ fn query(random: &mut StdRng) -> Vec<(String, String)> {
         add("level", pick(random, &["INFO", "WARN", "ERROR"]).to_owned());
     }
     if random.random_bool(0.3) {
-        add("since", (1_795_348_140 + random.random_range(0..20)).to_string());
-        add("until", (1_795_348_140 + random.random_range(20..45)).to_string());
+        let (one, other) = (moment(random), moment(random));
+        add("since", at(one.min(other)).timestamp().to_string());
+        add("until", at(one.max(other)).timestamp().to_string());
     }
     if random.random_bool(0.7) {
         let terms: Vec<String> = (0..random.random_range(1..3))
@@ -120,7 +125,7 @@ fn query(random: &mut StdRng) -> Vec<(String, String)> {
 fn pages(test: &TestDatabase, filter: &LogFilter, order: Order, limit: u32) -> Vec<Log> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = logs::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
+        let page = log_search::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
         let Some(last) = page.last() else { return all };
         after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
         all.extend(page);
@@ -150,6 +155,47 @@ fn the_table_and_the_memory_agree_on_every_filter_and_page() {
     assert!(some > 50, "most queries found nothing");
 }
 
+/// How many rows the session has read so far; asking changes that, always by as many.
+fn rows_read(conn: &mut MysqlConnection) -> i64 {
+    let sql = sql::<Bigint>(
+        "CAST((SELECT SUM(variable_value) FROM information_schema.session_status
+         WHERE variable_name LIKE 'HANDLER\\_READ\\_%') AS SIGNED)",
+    );
+    diesel::select(sql).get_result(conn).unwrap()
+}
+
+#[test]
+fn a_page_reads_few_rows_wherever_it_is() {
+    let test = TestDatabase::new();
+    test.execute(
+        "INSERT INTO core_app (id, name, owner, created_at) SELECT seq, seq, '', '2026-11-23' FROM seq_1_to_20;
+         INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1 + seq % 20, ELT(1 + seq % 3, 'INFO', 'WARN', 'ERROR'), seq, '2026-11-23' - INTERVAL 20 * (seq DIV 2) SECOND
+         FROM seq_1_to_40000;
+         ANALYZE TABLE core_log",
+    );
+    let mut conn = test.connect();
+    let own = -rows_read(&mut conn) + rows_read(&mut conn);
+    let since = "since=2026-11-20T00:00:00Z";
+    for query in ["", "app=1", "app=1&level=ERROR", "level=WARN", "level=INFO&level=WARN&app=7", since] {
+        let pairs: Vec<(String, String)> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(k, v)| (k.to_owned(), v.to_owned()))
+            .collect();
+        let (filter, order) = LogFilter::from_query(&pairs, at(0)).unwrap();
+        for days in [0, 1, 2] {
+            let created_at = "2026-11-23T00:00:00Z".parse::<DateTime<Utc>>().unwrap() - TimeDelta::days(days);
+            let page = Page { limit: 20, after: Some(Cursor { created_at, id: 20_000 }) };
+            let before = rows_read(&mut conn);
+            let found = log_search::list(&mut conn, &filter, order, page, LONG).unwrap();
+            let read = rows_read(&mut conn) - before - own;
+            assert_eq!(found.len(), 20, "{query}");
+            assert!(read < 1_200, "{query}, {days} days ago: {read} of 40,000 rows were read");
+        }
+    }
+}
+
 #[test]
 fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
     let test = TestDatabase::new();
@@ -161,10 +207,10 @@ fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
     sql_query("SET SESSION lock_wait_timeout = 10").execute(&mut conn).unwrap();
     let mut lock = test.session();
     lock.execute("LOCK TABLES core_log WRITE");
-    let ended = logs::list(&mut conn, &filter, order, page, Duration::from_millis(50));
+    let ended = log_search::list(&mut conn, &filter, order, page, Duration::from_millis(50));
     assert!(matches!(ended, Err(DbError::TooSlow)), "{ended:?}");
     lock.execute("UNLOCK TABLES");
-    assert_eq!(logs::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
+    assert_eq!(log_search::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
     let left = diesel::select(sql::<Bigint>("CAST(@@SESSION.max_statement_time * 1000000 AS SIGNED)"));
     assert_eq!(left.get_result::<i64>(&mut conn).unwrap(), 0);
 }

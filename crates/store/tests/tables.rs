@@ -14,7 +14,7 @@ use logmon_store::db::alerts::Raised;
 use logmon_store::db::apps::SaveAppError;
 use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::writer::Stored;
-use logmon_store::db::{alerts, apps, ingest_keys, log_counts, log_summaries, logs};
+use logmon_store::db::{alerts, apps, ingest_keys, log_counts, log_search, log_summaries};
 use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::PATIENCE;
 
@@ -47,7 +47,8 @@ fn text_and_times_come_back_as_they_went_in() {
     let app = app(&test, "shop");
     let messages = ["支付超时 🚨 naïve", "\u{202e}\u{1b}[2J\r\n\t", "'; DROP TABLE core_log; --", &"x".repeat(100_000)];
     let ids = store(&test, messages.iter().map(|message| log(app, Level::Warn, message, 123_456)).collect());
-    let mut stored = logs::list(&mut test.connect(), &LogFilter::default(), Order::NewestFirst, FIRST, LONG).unwrap();
+    let mut stored =
+        log_search::list(&mut test.connect(), &LogFilter::default(), Order::NewestFirst, FIRST, LONG).unwrap();
     stored.reverse();
     assert_eq!(stored.iter().map(|log| log.id).collect::<Vec<_>>(), ids);
     assert_eq!(stored.iter().map(|log| log.message.as_str()).collect::<Vec<_>>(), messages);
@@ -70,10 +71,12 @@ fn pages_show_every_row_once_while_rows_arrive() {
         LogFilter { apps: vec![shop, pay], levels: vec![Level::Error], ..LogFilter::default() },
         LogFilter { levels: vec![Level::Warn, Level::Info], ..LogFilter::default() },
     ] {
-        let all = logs::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 1_000, after: None }, LONG).unwrap();
+        let all =
+            log_search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 1_000, after: None }, LONG).unwrap();
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = logs::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 7, after }, LONG).unwrap();
+            let page =
+                log_search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 7, after }, LONG).unwrap();
             let Some(last) = page.last() else { break };
             after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
             seen.extend(page);

@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{Log, LogFilter};
 use logmon_core::page::{Cursor, Page};
-use logmon_store::db::logs;
+use logmon_store::db::log_search;
 
 use super::LogView;
 use crate::error::ApiError;
@@ -44,7 +44,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;
-        logs::list(conn, &filter, order, page_and_one, TEXT_DEADLINE)
+        log_search::list(conn, &filter, order, page_and_one, TEXT_DEADLINE)
     });
     let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
     let pinned = said.iter().map(|(name, _, time)| (*name, time.clone())).collect();

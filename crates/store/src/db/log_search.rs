@@ -1,0 +1,132 @@
+//! `core_log` by what a filter lets through, a page at a time, in the order of (`created_at`, `id`).
+//!
+//! The logs of an app and level lie together in an index, in this order. So each such pair gives its first ones, and the
+//! first of these are the page: one statement, however many pairs. Without a pair the primary key has the order.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::{Datetime, Nullable};
+use logmon_core::app::AppId;
+use logmon_core::log::{Level, Log, LogFilter, Order};
+use logmon_core::page::{Cursor, Page};
+
+use super::log_filter::{Condition, of_apps_and_levels, of_the_rest};
+use super::log_page::LogPage;
+use super::schema::core_log;
+use super::{Connection, DbError, apps, utc};
+
+/// With more pairs than these, reading the logs in the order of time costs less.
+const PAIRS_MAX: usize = 300;
+/// With no more pairs than these, every day is looked into at once; with more, first the one that is next to the page.
+const PAIRS_FEW: usize = 4;
+const DAY: TimeDelta = TimeDelta::days(1);
+
+/// A page of the logs that a filter lets through, in an order. It takes no longer than `deadline`.
+///
+/// # Errors
+/// [`DbError::TooSlow`] after the deadline; else see [`DbError`].
+pub fn list(
+    conn: &mut Connection,
+    filter: &LogFilter,
+    order: Order,
+    page: Page,
+    deadline: Duration,
+) -> Result<Vec<Log>, DbError> {
+    let end = Instant::now() + deadline;
+    let pairs = pairs(conn, filter)?;
+    let read = |conn: &mut Connection, filter: &LogFilter, page: Page| {
+        let left = end.saturating_duration_since(Instant::now());
+        let mut conditions = conditions(filter, order, page);
+        if pairs.is_none() {
+            conditions.extend(of_apps_and_levels(&filter.apps, &filter.levels));
+        }
+        let rows = LogPage::new(pairs.as_deref(), &conditions, order, page.limit, left).load(conn)?;
+        Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
+    };
+    let many = pairs.as_ref().is_some_and(|pairs| pairs.len() > PAIRS_FEW);
+    let edge = if many { a_day_away(conn, filter, order, page.after)? } else { None };
+    let Some(edge) = edge else { return read(conn, filter, page) };
+    let (near, far) = parted(filter, order, edge);
+    let mut logs = read(conn, &near, page)?;
+    let limit = page.limit.saturating_sub(u32::try_from(logs.len()).unwrap_or(u32::MAX));
+    if limit > 0 {
+        logs.extend(read(conn, &far, Page { limit, ..page })?);
+    }
+    Ok(logs)
+}
+
+/// The apps and levels whose logs may be let through; `None` where all logs are to be read in the order of time.
+fn pairs(conn: &mut Connection, filter: &LogFilter) -> Result<Option<Vec<(AppId, Level)>>, DbError> {
+    let named = !filter.apps.is_empty();
+    // To come to a log's text through the index takes twice as long, so that must spare more than half of them.
+    if !named && (filter.levels.is_empty() || filter.reads_text()) {
+        return Ok(None);
+    }
+    let apps = if named { filter.apps.clone() } else { apps::ids(conn)? };
+    let levels = if filter.levels.is_empty() { Level::ALL.as_slice() } else { &filter.levels };
+    if apps.len() * levels.len() > PAIRS_MAX {
+        return Ok(None);
+    }
+    Ok(Some(apps.into_iter().flat_map(|app| levels.iter().map(move |level| (app, *level))).collect()))
+}
+
+/// A day from where a page begins.
+fn a_day_away(
+    conn: &mut Connection,
+    filter: &LogFilter,
+    order: Order,
+    after: Option<Cursor>,
+) -> Result<Option<DateTime<Utc>>, DbError> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = Nullable<Datetime>)]
+        moment: Option<NaiveDateTime>,
+    }
+    let after = after.map(|after| after.created_at);
+    let (from, ask) = match order {
+        Order::NewestFirst => (after.or(filter.until), "SELECT MAX(created_at) AS moment FROM core_log"),
+        Order::OldestFirst => (after.or(filter.since), "SELECT MIN(created_at) AS moment FROM core_log"),
+    };
+    let from = match from {
+        Some(from) => Some(from),
+        None => diesel::sql_query(ask).get_result::<Found>(conn)?.moment.map(utc),
+    };
+    Ok(from.and_then(|from| match order {
+        Order::NewestFirst => from.checked_sub_signed(DAY),
+        Order::OldestFirst => from.checked_add_signed(DAY),
+    }))
+}
+
+/// A filter for the logs on this side of a moment and one for those beyond it.
+fn parted(filter: &LogFilter, order: Order, edge: DateTime<Utc>) -> (LogFilter, LogFilter) {
+    let (mut near, mut far) = (filter.clone(), filter.clone());
+    let later = Some(filter.since.map_or(edge, |since| since.max(edge)));
+    let earlier = Some(filter.until.map_or(edge, |until| until.min(edge)));
+    match order {
+        Order::NewestFirst => (near.since, far.until) = (later, earlier),
+        Order::OldestFirst => (near.until, far.since) = (earlier, later),
+    }
+    (near, far)
+}
+
+/// What a log must be to be on a page, its app and level aside.
+fn conditions(filter: &LogFilter, order: Order, page: Page) -> Vec<Condition> {
+    let mut conditions = of_the_rest(filter);
+    if let Some(after) = page.after {
+        let (time, id) = (after.created_at.naive_utc(), after.id);
+        // The first of the two says where to begin in an index.
+        match order {
+            Order::NewestFirst => {
+                conditions.push(Box::new(core_log::created_at.le(time)));
+                conditions.push(Box::new(core_log::created_at.lt(time).or(core_log::id.lt(id))));
+            }
+            Order::OldestFirst => {
+                conditions.push(Box::new(core_log::created_at.ge(time)));
+                conditions.push(Box::new(core_log::created_at.gt(time).or(core_log::id.gt(id))));
+            }
+        }
+    }
+    conditions
+}

@@ -207,6 +207,7 @@ fn while_redis_is_away_slots_wait_unclaimed() {
         redis_url: "redis://127.0.0.1:1/0".to_owned().into(),
         redis_key_prefix: String::new(),
         result_expires: Duration::from_secs(60),
+        task_sent_events: false,
     };
     beat.broker = Broker::new(&away, 1).unwrap();
     assert!(matches!(beat.turn(), Err(Trouble::Redis(_))));

@@ -24,6 +24,7 @@ fn main() {
         redis_url: url.clone().into(),
         redis_key_prefix: String::new(),
         result_expires: Duration::from_secs(86_400),
+        task_sent_events: false,
     };
     let broker = Broker::new(&settings, 1).unwrap();
     let (worker, queues) = (WorkerId::of_this_process(), [queue.clone()]);

@@ -91,8 +91,12 @@ fn a_caller_that_is_gone_gets_no_reply_and_one_that_goes_leaves_none_behind() {
 fn a_listener_whose_connection_is_cut_listens_again() {
     let test = TestBroker::new();
     let (proxy, url) = Proxy::before(test.url());
-    let settings =
-        BrokerSettings { redis_url: url.into(), redis_key_prefix: test.prefix().to_owned(), result_expires: PATIENCE };
+    let settings = BrokerSettings {
+        redis_url: url.into(),
+        redis_key_prefix: test.prefix().to_owned(),
+        result_expires: PATIENCE,
+        task_sent_events: false,
+    };
     let (requests, beginnings) = listen(&Broker::new(&settings, 1).unwrap());
     beginnings.recv_timeout(PATIENCE).unwrap();
     let send = |text: &str| test.connect().publish::<_, _, ()>(test.broker.keys().control(), text).unwrap();

@@ -4,7 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::broadcast::{self, Address, Delivery};
-use super::{Exception, LamportClock, Malformed, NodeName, TaskId, TaskMessage};
+use super::{Exception, LamportClock, Malformed, NewTask, NodeName, TaskId, TaskMessage};
 use crate::python;
 
 /// What Celery calls the exchange of events, and the channels begin with.
@@ -27,19 +27,18 @@ pub enum Event {
     /// The worker ends.
     #[serde(rename = "worker-offline")]
     WorkerOffline(WorkerStatus),
+    /// A producer has put the task on its queue.
+    #[serde(rename = "task-sent")]
+    TaskSent {
+        #[serde(flatten)]
+        task: Described,
+        queue: String,
+        exchange: String,
+        routing_key: String,
+    },
     /// The worker has the task.
     #[serde(rename = "task-received")]
-    TaskReceived {
-        uuid: TaskId,
-        name: String,
-        args: String,
-        kwargs: String,
-        root_id: Option<String>,
-        parent_id: Option<String>,
-        retries: u32,
-        eta: Option<String>,
-        expires: Option<String>,
-    },
+    TaskReceived(Described),
     /// The task runs.
     #[serde(rename = "task-started")]
     TaskStarted { uuid: TaskId },
@@ -70,6 +69,21 @@ pub enum Event {
     TaskRejected { uuid: TaskId, requeue: bool },
 }
 
+/// A task as those see it who have not heard of it before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are Celery's, and named in its manual")]
+pub struct Described {
+    pub uuid: TaskId,
+    pub name: String,
+    pub args: String,
+    pub kwargs: String,
+    pub root_id: Option<String>,
+    pub parent_id: Option<String>,
+    pub retries: u32,
+    pub eta: Option<String>,
+    pub expires: Option<String>,
+}
+
 /// How a worker is doing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerStatus {
@@ -93,7 +107,7 @@ pub struct WorkerStatus {
 /// it shift them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stamped {
-    /// The worker.
+    /// The worker, or the producer.
     pub hostname: NodeName,
     /// Its process.
     pub pid: u32,
@@ -118,8 +132,40 @@ pub struct Published {
 impl Event {
     /// The worker has the task of this message.
     pub fn received(message: &TaskMessage) -> Self {
-        let time = |time: Option<DateTime<Utc>>| time.map(|time| time.to_rfc3339_opts(SecondsFormat::Micros, false));
-        Self::TaskReceived {
+        Self::TaskReceived(Described::of(message))
+    }
+
+    /// The task was put on its queue.
+    pub fn sent(task: &NewTask) -> Self {
+        let place = task.place.as_deref();
+        let described = Described {
+            uuid: task.id.clone(),
+            name: task.task.clone(),
+            args: task.arguments.args_repr(),
+            kwargs: task.arguments.kwargs_repr(),
+            root_id: Some(place.and_then(|place| place.root_id.clone()).unwrap_or_else(|| task.id.0.clone())),
+            parent_id: place.and_then(|place| place.parent_id.clone()),
+            retries: 0,
+            eta: task.eta.map(iso),
+            expires: task.expires.map(iso),
+        };
+        Self::to_queue(described, &task.queue)
+    }
+
+    /// The message was put on its queue once more: another attempt of a task.
+    pub fn sent_again(message: &TaskMessage) -> Self {
+        Self::to_queue(Described::of(message), &message.queue)
+    }
+
+    // Through the exchange without a name, whose routing keys are queues.
+    fn to_queue(task: Described, queue: &str) -> Self {
+        Self::TaskSent { task, queue: queue.to_owned(), exchange: String::new(), routing_key: queue.to_owned() }
+    }
+}
+
+impl Described {
+    fn of(message: &TaskMessage) -> Self {
+        Self {
             uuid: message.id.clone(),
             name: message.task.clone(),
             args: message.args_repr(),
@@ -127,10 +173,14 @@ impl Event {
             root_id: Some(message.root_id.0.clone()),
             parent_id: message.parent_id.clone().map(|id| id.0),
             retries: message.retries,
-            eta: time(message.eta),
-            expires: time(message.expires),
+            eta: message.eta.map(iso),
+            expires: message.expires.map(iso),
         }
     }
+}
+
+fn iso(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Micros, false)
 }
 
 impl Exception {
@@ -141,10 +191,10 @@ impl Exception {
     }
 }
 
-/// Who publishes events: the worker, its process and its clock.
+/// Who publishes events: a worker or a producer, its process and its clock.
 #[derive(Debug)]
 pub struct Publisher<'a> {
-    /// The worker.
+    /// The worker's name, or `gen<pid>@<host>`.
     pub node: &'a NodeName,
     /// Its process.
     pub pid: u32,
@@ -169,6 +219,14 @@ impl Publisher<'_> {
             _ => "worker.heartbeat",
         };
         self.encode(&self.stamp(event, at), routing_key)
+    }
+
+    /// The message of a task that was sent: each has its own.
+    ///
+    /// # Errors
+    /// When a number in it is not finite.
+    pub fn sent(&self, event: Event, at: DateTime<Utc>) -> serde_json::Result<Published> {
+        self.encode(&self.stamp(event, at), "task.sent")
     }
 
     /// The one message of several events of tasks, in their order.

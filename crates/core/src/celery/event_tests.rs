@@ -4,6 +4,7 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use super::*;
+use crate::celery::Arguments;
 
 const SAMPLES: &str = include_str!("../../tests/data/celery_events.json");
 
@@ -30,7 +31,7 @@ fn body(message: &str) -> Value {
 #[test]
 fn celerys_events_are_published_as_celery_does() {
     let samples = samples();
-    assert_eq!(samples.messages.len(), 6);
+    assert_eq!(samples.messages.len(), 7);
     for (channel, message) in samples.messages {
         let stamped = decode(message.as_bytes()).unwrap().remove(0);
         let clock = LamportClock::default();
@@ -38,10 +39,10 @@ fn celerys_events_are_published_as_celery_does() {
         let publisher = Publisher { node: &stamped.hostname, pid: stamped.pid, clock: &clock };
         let micros: i64 = format!("{:.0}", (stamped.timestamp * 1_000_000.0).round()).parse().unwrap();
         let at = DateTime::from_timestamp_micros(micros).unwrap();
-        let ours = if channel.ends_with("task.multi") {
-            publisher.tasks(vec![(stamped.event, at)])
-        } else {
-            publisher.worker(stamped.event, at)
+        let ours = match channel.rsplit_once('/').unwrap().1 {
+            "task.multi" => publisher.tasks(vec![(stamped.event, at)]),
+            "task.sent" => publisher.sent(stamped.event, at),
+            _ => publisher.worker(stamped.event, at),
         };
         let ours = ours.unwrap();
         assert_eq!(format!("/0.{EXCHANGE}/{}", ours.routing_key), channel);
@@ -80,6 +81,30 @@ fn every_kind_of_task_event_has_celerys_fields() {
     }
     let expected = ["task-failed", "task-received", "task-retried", "task-revoked", "task-started", "task-succeeded"];
     assert!(kinds.iter().eq(expected.iter()), "{kinds:?}");
+}
+
+#[test]
+fn a_task_that_is_sent_and_sent_again_is_described_as_celery_does() {
+    let (_, sample) = samples().messages.into_iter().find(|(channel, _)| channel.ends_with("task.sent")).unwrap();
+    let Event::TaskSent { task: theirs, .. } = decode(sample.as_bytes()).unwrap().remove(0).event else { panic!() };
+    let task = NewTask {
+        id: theirs.uuid.clone(),
+        ..NewTask::new("proj.add", "celery", Arguments::from_json("[1, 2]", "{}").unwrap())
+    };
+    let queue = "celery".to_owned();
+    let sent =
+        |task| Event::TaskSent { task, queue: queue.clone(), exchange: String::new(), routing_key: queue.clone() };
+    assert_eq!(Event::sent(&task), sent(theirs.clone()));
+    let first = TaskMessage::decode(task.encode("o").as_bytes()).unwrap();
+    let eta = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let again = TaskMessage::decode(first.retry(eta).message.as_bytes()).unwrap();
+    let described = Described {
+        retries: 1,
+        parent_id: theirs.root_id.clone(),
+        eta: Some("2027-01-15T08:00:00.000000+00:00".to_owned()),
+        ..theirs
+    };
+    assert_eq!(Event::sent_again(&again), sent(described));
 }
 
 #[test]

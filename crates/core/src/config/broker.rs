@@ -23,6 +23,13 @@ pub struct BrokerSettings {
     /// How long a task's result is kept
     #[arg(long, env = "RESULT_EXPIRES", default_value = "1d", value_parser = values::duration)]
     pub result_expires: Duration,
+
+    /// Say of each task that it was put on a queue, for Flower and celery events, as Celery's task_send_sent_event
+    #[arg(
+        long, env = "TASK_SENT_EVENTS", default_value = "false", num_args = 0..=1, require_equals = true,
+        default_missing_value = "true", value_parser = values::yes_or_no
+    )]
+    pub task_sent_events: bool,
 }
 
 /// Where Redis is, without what is secret about it.
@@ -80,6 +87,7 @@ mod tests {
                 redis_url: url.to_owned().into(),
                 redis_key_prefix: String::new(),
                 result_expires: Duration::from_secs(1),
+                task_sent_events: false,
             };
             let address = settings.address();
             assert_eq!(address.to_string(), expected);

@@ -1,8 +1,10 @@
 //! Putting a batch of logs on its queue: within bounds, and once for each key.
 
+use std::iter;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use logmon_core::celery::event::Event;
 use logmon_core::celery::{NewTask, TaskId};
 use redis::{Commands as _, RedisError};
 
@@ -63,7 +65,7 @@ impl Broker {
         now: DateTime<Utc>,
     ) -> Result<Admission, BrokerError> {
         let mut call = ENQUEUE_BATCH.prepare_invoke();
-        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode_at(&self.origin, now));
+        call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode_at(self.origin.as_str(), now));
         call.arg(bounds.bytes)
             .arg(u64::try_from(bounds.age.as_millis()).unwrap_or(u64::MAX))
             .arg(now.timestamp_millis());
@@ -72,7 +74,10 @@ impl Broker {
         }
         let answer: Vec<Vec<u8>> = self.with(|conn| call.invoke(conn))?;
         match answer.iter().map(Vec::as_slice).collect::<Vec<_>>().as_slice() {
-            [b"queued"] => Ok(Admission::Queued),
+            [b"queued"] => {
+                self.tell_sent(iter::once(task).map(Event::sent));
+                Ok(Admission::Queued)
+            }
             [b"full"] => Ok(Admission::Full),
             [b"before", batch] => read(batch).map(Admission::Before),
             _ => Err(unexpected("an answer that the script does not give")),

@@ -1,7 +1,9 @@
 //! Putting a task on its queue.
 
+use std::iter;
 use std::time::Duration;
 
+use logmon_core::celery::event::Event;
 use logmon_core::celery::{NewTask, Priority};
 use logmon_core::clock::{Clock as _, SystemClock};
 
@@ -37,6 +39,7 @@ impl Broker {
         if unbound {
             self.note_bound(&task.queue);
         }
+        self.tell_sent(iter::once(task).map(Event::sent));
         Ok(())
     }
 
@@ -49,12 +52,16 @@ impl Broker {
         call.key(self.keys.once(name)).key(self.keys.queue(&task.queue, task.priority));
         call.arg(self.encode(task)).arg(u64::try_from(once.as_millis()).unwrap_or(u64::MAX));
         let pushed: i64 = self.with(|conn| call.invoke(conn))?;
-        Ok(if pushed == 1 { Push::Now } else { Push::Before })
+        if pushed != 1 {
+            return Ok(Push::Before);
+        }
+        self.tell_sent(iter::once(task).map(Event::sent));
+        Ok(Push::Now)
     }
 
     /// The message of a task that goes to its queue now.
     pub(super) fn encode(&self, task: &NewTask) -> String {
-        task.encode_at(&self.origin, SystemClock.now())
+        task.encode_at(self.origin.as_str(), SystemClock.now())
     }
 
     // Celery's producers name a queue's binding once a connection; admin tools read it.

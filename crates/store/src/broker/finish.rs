@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::scripts::{BURY, FINISH};
 use super::{Broker, BrokerError, WorkerId};
-use logmon_core::celery::{NewChord, NewTask, TaskId};
+use logmon_core::celery::event::Event;
+use logmon_core::celery::{NewChord, NewTask, TaskId, TaskMessage};
 use redis::{ErrorKind, ScriptInvocation, Value};
 
 /// How a message's flight ends.
@@ -55,6 +56,17 @@ pub enum Publish {
         /// The pause, by the clock of Redis.
         pause: Duration,
     },
+}
+
+impl Publish {
+    fn event(&self) -> Option<Event> {
+        match self {
+            Self::Task(task) => Some(Event::sent(task)),
+            Self::Later { message, .. } => {
+                TaskMessage::decode(message.as_bytes()).ok().map(|message| Event::sent_again(&message))
+            }
+        }
+    }
 }
 
 /// Whether a worker still held the message that it reported on.
@@ -116,7 +128,10 @@ impl Broker {
             }
         }
         let answers: Vec<Value> = self.with(|conn| call.invoke(conn))?;
-        Ok(answers.into_iter().map(held).collect())
+        let answers: Vec<_> = answers.into_iter().map(held).collect();
+        let ended = finishes.iter().zip(&answers).filter(|(_, answer)| matches!(answer, Ok(Held::Yes)));
+        self.tell_sent(ended.flat_map(|(finish, _)| &finish.publish).filter_map(Publish::event));
+        Ok(answers)
     }
 
     /// Makes a message in flight a dead letter. `failure` is the result document for whoever waits for the task, where

@@ -46,6 +46,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use logmon_core::celery::{LamportClock, NodeName};
 use logmon_core::config::BrokerSettings;
 use r2d2::{NopErrorHandler, Pool};
 use redis::RedisResult;
@@ -63,7 +64,10 @@ pub struct Broker {
     pool: Pool<Manager>,
     keys: Arc<Keys>,
     result_expires: Duration,
-    origin: Arc<str>,
+    /// Who sends: `gen<pid>@<host>`.
+    origin: NodeName,
+    /// Where tasks that were sent are told of, the clock of that.
+    sent_events: Option<Arc<LamportClock>>,
     bound: Arc<Mutex<HashSet<String>>>,
 }
 
@@ -87,7 +91,8 @@ impl Broker {
             pool,
             keys: Arc::new(Keys::new(&settings.redis_key_prefix, database)),
             result_expires: settings.result_expires,
-            origin: format!("gen{}@{}", std::process::id(), hostname()).into(),
+            origin: NodeName::from_format(&format!("gen{}@%h", std::process::id()), &hostname()),
+            sent_events: settings.task_sent_events.then(Arc::default),
             bound: Arc::default(),
         })
     }

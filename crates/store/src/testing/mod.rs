@@ -130,11 +130,12 @@ fn admin(server: &str, sql: &str) {
         .unwrap_or_else(|e| panic!("{sql}: {e}"));
 }
 
-fn broker_at(url: &str, prefix: &str) -> Broker {
+fn broker_at(url: &str, prefix: &str, task_sent_events: bool) -> Broker {
     let settings = BrokerSettings {
         redis_url: url.to_owned().into(),
         redis_key_prefix: prefix.to_owned(),
         result_expires: Duration::from_secs(3_600),
+        task_sent_events,
     };
     Broker::new(&settings, 8).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -156,12 +157,17 @@ impl TestBroker {
     /// An empty prefix on a server of the caller's own.
     pub fn on(url: String) -> Self {
         let prefix = format!("test-{}:", uuid::Uuid::new_v4().simple());
-        Self { broker: broker_at(&url, &prefix), prefix, url }
+        Self { broker: broker_at(&url, &prefix, false), prefix, url }
+    }
+
+    /// Another broker behind the prefix, which tells of each task that it sends.
+    pub fn telling(&self) -> Broker {
+        broker_at(&self.url, &self.prefix, true)
     }
 
     /// The same keys as a user without a password sees them.
     pub fn broker_as(&self, user: &str) -> Broker {
-        broker_at(&self.url.replacen("://", &format!("://{user}:any@"), 1), &self.prefix)
+        broker_at(&self.url.replacen("://", &format!("://{user}:any@"), 1), &self.prefix, false)
     }
 
     /// The address of the server.

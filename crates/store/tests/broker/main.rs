@@ -11,6 +11,7 @@ mod full;
 mod groups;
 mod recovery;
 mod rig;
+mod sent_events;
 mod slots;
 mod workers;
 mod wrong_kinds;

@@ -96,7 +96,7 @@ def task(task_id):
     return found and {
         "state": found.state, "name": found.name, "args": found.args, "kwargs": found.kwargs, "result": found.result,
         "exception": found.exception, "retries": found.retries, "worker": found.hostname, "runtime": found.runtime,
-        "root_id": found.root_id, "received": found.received, "started": found.started,
+        "root_id": found.root_id, "parent_id": found.parent_id, "sent": found.sent, "received": found.received, "started": found.started,
     }
 
 

@@ -76,6 +76,33 @@ fn a_listener_sees_the_worker_and_every_step_of_its_tasks() {
 }
 
 #[test]
+fn a_listener_sees_what_a_worker_sends_where_that_is_asked_for() {
+    let system = System::new();
+    let mut client = system.client();
+    assert_eq!(client.ask("listen", &json!([])), json!(true));
+    let _worker = system.work(&["-n", NODE, "-E", "--task-sent-events"]);
+    let callback = json!({
+        "task": NOOP, "args": [], "kwargs": {}, "options": {"task_id": "the-callback"}, "subtask_type": null,
+        "immutable": false,
+    });
+    let first = client.ask("send", &json!([NOOP, ["x"], {"link": [callback]}]));
+    let then = client.until("task", &json!(["the-callback"]), |task| task["state"] == "SUCCESS");
+    assert!(then["sent"].as_f64().unwrap() <= then["received"].as_f64().unwrap(), "{then}");
+    assert_eq!((&then["name"], &then["args"]), (&json!(NOOP), &json!("('x',)")));
+    assert_eq!((&then["root_id"], &then["parent_id"]), (&first, &first));
+    // Its own producer said nothing.
+    let done = client.until("task", &json!([first]), |task| task["state"] == "SUCCESS");
+    assert_eq!(done["sent"], Value::Null);
+    let events = client.ask("events", &json!([]));
+    let sent: Vec<&Value> = events.as_array().unwrap().iter().filter(|event| event["type"] == "task-sent").collect();
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert_eq!(
+        (&sent[0]["queue"], &sent[0]["routing_key"], &sent[0]["exchange"]),
+        (&json!("celery"), &json!("celery"), &json!(""))
+    );
+}
+
+#[test]
 fn events_of_tasks_are_published_while_somebody_asks_for_them() {
     let system = System::new();
     let mut client = system.client();
@@ -117,6 +144,7 @@ fn events_that_find_no_redis_are_dropped_and_counted_and_hold_nobody_up() {
         redis_url: format!("redis://127.0.0.1:{port}/0").into(),
         redis_key_prefix: String::new(),
         result_expires: PATIENCE,
+        task_sent_events: false,
     };
     let origin = Origin {
         broker: Broker::new(&settings, 1).unwrap(),

@@ -7,6 +7,7 @@ use logmon_core::schedule::progress::BeatState;
 use logmon_store::broker::Broker;
 use logmon_store::db::{Database, migrations, schedules};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// How often it is asked.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -30,7 +31,7 @@ struct Finding {
 }
 
 /// The body of `/readyz`. What the beats are like keeps no server from being ready.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Report {
     /// `ok` when the database and Redis are.
     pub status: &'static str,

@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
+use crate::preference::Preference;
 use crate::state::State;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -72,6 +73,39 @@ pub async fn is_queued(state: &State, key: &Key) -> Result<bool, ApiError> {
         Ok(Ok(Some(queued))) if queued.body_hash != key.body_hash => Err(key_reused()),
         Ok(Ok(found)) => Ok(found.is_some()),
         Ok(Err(_)) | Err(_) => Ok(false),
+    }
+}
+
+/// What is known of an earlier request with the same key and body.
+pub enum Known {
+    /// Its logs are stored: it is answered as it was then.
+    Answered(HttpResponse),
+    /// Its logs are on the queue, or were: it is answered as it was then when it is to be queued again.
+    Queued,
+    /// Nothing.
+    Unknown,
+}
+
+/// What is known of an earlier request with this key, by what a client wants to wait for.
+///
+/// # Errors
+/// When the key was used for another body, or what knows it is away.
+pub async fn asked_before(state: &State, key: &Key, answer: Preference) -> Result<Known, ApiError> {
+    let (stored, queued) = match answer {
+        Preference::Stored => tokio::join!(replay(state, key), is_queued(state, key)),
+        // Without the database nobody knows what is stored; whoever stores the batch will. What is queued is found then.
+        Preference::Queued if state.health.is_database_away() => (Ok(None), Ok(false)),
+        Preference::Queued => match replay(state, key).await {
+            Err(error) if error.code() == ErrorCode::Unavailable => (Ok(None), Ok(false)),
+            stored => (stored, Ok(false)),
+        },
+    };
+    match (stored, queued) {
+        (Ok(Some(replayed)), _) => Ok(Known::Answered(replayed)),
+        (Ok(None), queued) => Ok(if queued? { Known::Queued } else { Known::Unknown }),
+        (Err(error), Ok(true)) if error.code() == ErrorCode::Unavailable => Ok(Known::Queued),
+        (Err(error), Err(reused)) if error.code() == ErrorCode::Unavailable => Err(reused),
+        (Err(error), _) => Err(error),
     }
 }
 

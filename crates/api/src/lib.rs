@@ -3,6 +3,7 @@
 //! A request goes through [`routes`] to a handler in [`endpoints`]; the handler reads the [`body`] or the [`query`],
 //! asks the database or Redis through the [`state`], and answers with a view of its own or an [`error`].
 
+pub mod asset;
 pub mod body;
 pub mod commands;
 pub mod endpoints;
@@ -12,6 +13,8 @@ pub mod health;
 pub mod idempotency;
 pub mod metrics;
 pub mod middleware;
+pub mod openapi;
+pub mod preference;
 pub mod query;
 pub mod routes;
 pub mod state;

@@ -79,6 +79,13 @@ fn only_store_knows_the_database_and_redis_and_only_api_knows_http() {
     assert_eq!(outside("crates", &["actix_web", "actix_multipart"], &["crates/api/"]), none);
 }
 
+// What is not in the table is not in the OpenAPI document either.
+#[test]
+fn every_url_is_in_the_table_of_routes() {
+    let words = ["web::resource", "web::get", "web::post", "web::patch", "web::put", "web::delete", "#[actix_web::"];
+    assert_eq!(outside("crates/api/src", &words, &["routes/endpoint.rs"]), Vec::<String>::new());
+}
+
 #[test]
 fn core_does_no_input_or_output() {
     let words = ["TcpListener", "std::fs", "File::", "TcpStream", "tokio::"];

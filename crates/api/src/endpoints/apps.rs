@@ -9,18 +9,22 @@ use logmon_core::page::Cursor;
 use logmon_core::tasks::{DeleteApp, DeletedApp, Task as _};
 use logmon_store::db::apps::{self, SaveAppError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::tasks::accepted;
+use super::tasks::{Accepted, accepted};
 use super::{rfc3339, row_id};
 use crate::body::Body;
 use crate::error::ApiError;
+use crate::openapi::shared::{NoSuch, Paging};
 use crate::query::{Listing, Query};
 use crate::state::State;
 
 /// An app.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = App)]
 pub struct AppView {
     /// Its id.
+    #[schema(value_type = i64)]
     pub id: AppId,
     /// Its name.
     pub name: String,
@@ -29,6 +33,28 @@ pub struct AppView {
     /// When it was made.
     #[serde(serialize_with = "rfc3339")]
     pub created_at: DateTime<Utc>,
+}
+
+/// What an app is made from.
+#[derive(Debug, ToSchema)]
+pub struct NewAppBody {
+    /// Its name, which no other app has.
+    #[schema(min_length = 1, max_length = 100, example = "billing")]
+    pub name: String,
+    /// Who answers for it.
+    #[schema(min_length = 1, max_length = 100, example = "bob")]
+    pub owner: String,
+}
+
+/// A change of an app: what is left out stays.
+#[derive(Debug, ToSchema)]
+pub struct AppChangeBody {
+    /// Its new name, which no other app has.
+    #[schema(min_length = 1, max_length = 100)]
+    pub name: Option<String>,
+    /// Who answers for it now.
+    #[schema(min_length = 1, max_length = 100)]
+    pub owner: Option<String>,
 }
 
 impl From<App> for AppView {
@@ -47,6 +73,12 @@ impl From<SaveAppError> for ApiError {
 }
 
 /// The apps, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/apps/",
+    params(Paging),
+    responses((status = 200, description = "A page of them.", body = [AppView]))
+)]
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let page = Query::parse(request.query_string()).page()?;
     let rows = state.database(move |conn| apps::list(conn, Listing::<AppView>::one_more(page))).await?;
@@ -55,6 +87,12 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 }
 
 /// Makes an app.
+#[utoipa::path(
+    post,
+    path = "/api/apps/",
+    request_body = NewAppBody,
+    responses((status = 201, description = "The app.", body = AppView))
+)]
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let body = Body::read(&request, payload, &state).await?;
     let (app, now) = (NewApp::from_fields(&body.fields()?)?, state.clock.now());
@@ -63,6 +101,12 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
 }
 
 /// One app.
+#[utoipa::path(
+    get,
+    path = "/api/apps/{id}/",
+    params(("id" = i64, Path, description = "The app's id.")),
+    responses((status = 200, description = "The app.", body = AppView), NoSuch)
+)]
 pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
     let id = app_id(&id)?;
     let app = state.database(move |conn| apps::get(conn, id)).await?;
@@ -70,6 +114,13 @@ pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder
 }
 
 /// Changes an app's name or owner.
+#[utoipa::path(
+    patch,
+    path = "/api/apps/{id}/",
+    params(("id" = i64, Path, description = "The app's id.")),
+    request_body = AppChangeBody,
+    responses((status = 200, description = "The app, changed.", body = AppView), NoSuch)
+)]
 pub async fn change(
     id: Path<String>,
     request: HttpRequest,
@@ -84,6 +135,12 @@ pub async fn change(
 }
 
 /// Queues the removal of an app with everything that is kept of it. It is there until the task is done.
+#[utoipa::path(
+    delete,
+    path = "/api/apps/{id}/",
+    params(("id" = i64, Path, description = "The app's id.")),
+    responses((status = 202, description = "A task is queued that does it.", body = Accepted, headers(("Location" = String, description = "Where its result will be."))), NoSuch)
+)]
 pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let id = app_id(&id)?;
     let app = state.database(move |conn| apps::get(conn, id)).await?;

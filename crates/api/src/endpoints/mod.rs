@@ -3,6 +3,7 @@
 pub mod alerts;
 pub mod apps;
 pub mod dead_letters;
+pub mod docs;
 pub mod health;
 pub mod logs;
 pub mod queues;

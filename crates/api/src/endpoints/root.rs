@@ -10,6 +10,11 @@ const NAMES: [&str; 9] =
     ["logs", "alerts", "apps", "rules", "summaries", "schedules", "dead-letters", "queues", "workers"];
 
 /// The lists with their addresses; `.json` and the query go along, as in DRF's router.
+#[utoipa::path(
+    get,
+    path = "/api/",
+    responses((status = 200, description = "Each list with its address.", body = BTreeMap<String, String>))
+)]
 pub async fn show(request: HttpRequest) -> impl Responder {
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let scheme = request.connection_info().scheme().to_owned();

@@ -13,40 +13,108 @@ use logmon_core::page::Cursor;
 use logmon_store::db::Connection;
 use logmon_store::db::rules::{self, RULES_MAX, SaveRuleError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{rfc3339, row_id};
 use crate::body::Body;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
+use crate::openapi::shared::{Detail, NoSuch, Paging};
 use crate::query::{Listing, Query};
 use crate::state::State;
 
 /// A rule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Rule)]
 pub struct RuleView {
+    #[schema(value_type = i64)]
     id: RuleId,
+    #[schema(example = "pay slow")]
     name: String,
     /// The app that it is for, or null for each app.
+    #[schema(value_type = Option<i64>)]
     app: Option<AppId>,
     /// `more_than`, `none` or `multiple`.
+    #[schema(example = "more_than")]
     kind: &'static str,
     /// Null counts logs of every level.
+    #[schema(value_type = Option<String>, example = "ERROR")]
     level: Option<Level>,
     /// What the message contains, as the parameter `q` of a search says it.
     text: Option<String>,
     threshold: u64,
     factor: Option<f64>,
+    /// How far back logs are counted.
+    #[schema(example = "10m")]
     window: String,
+    /// How often.
+    #[schema(example = "10m")]
     every: String,
+    /// `info`, `warning` or `critical`.
+    #[schema(value_type = String, example = "warning")]
     severity: Severity,
     /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
     resolve_after: u32,
+    /// Who is told.
+    #[schema(value_type = Vec<i64>)]
     channels: Vec<ChannelId>,
     enabled: bool,
     #[serde(serialize_with = "rfc3339")]
     created_at: DateTime<Utc>,
     #[serde(serialize_with = "rfc3339")]
     updated_at: DateTime<Utc>,
+}
+
+/// What a rule says. What is left out has its default; in a change it stays.
+#[derive(Debug, ToSchema)]
+pub struct RuleBody {
+    /// Its name, which no other rule has; required but in a change.
+    #[schema(min_length = 1, max_length = 100, example = "pay slow")]
+    pub name: Option<String>,
+    /// The app that it is for; null is for each app by itself.
+    pub app: Option<i64>,
+    /// `more_than` logs than `threshold`; `none` at all, of an app that has had some before; a `multiple`: more than
+    /// `factor` times those of the same window 24 hours before, and more than `threshold`.
+    #[schema(default = "more_than")]
+    pub kind: Option<String>,
+    /// Whose logs count: INFO, WARN or ERROR; null is every level. Otherwise ERROR, and null for `none`.
+    pub level: Option<String>,
+    /// Only logs whose message contains this, as the parameter `q` of a search says it; the window is then at most an hour.
+    #[schema(max_length = 256)]
+    pub text: Option<String>,
+    /// Required for `more_than` and `multiple`.
+    #[schema(minimum = 0, maximum = 1_000_000_000, example = 20)]
+    pub threshold: Option<u64>,
+    /// Required for `multiple`; two decimals at most.
+    #[schema(minimum = 1.01, maximum = 1_000)]
+    pub factor: Option<f64>,
+    /// How far back logs are counted: whole minutes from `1m` to `7d`.
+    #[schema(default = "10m")]
+    pub window: Option<String>,
+    /// How often: whole minutes from `1m` to `1d`.
+    #[schema(default = "10m")]
+    pub every: Option<String>,
+    /// `info`, `warning` or `critical`.
+    #[schema(default = "warning")]
+    pub severity: Option<String>,
+    /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
+    #[schema(minimum = 0, maximum = 1_000, default = 3)]
+    pub resolve_after: Option<u32>,
+    /// The ids of the channels through which people are told.
+    #[schema(max_items = 20)]
+    pub channels: Option<Vec<i64>>,
+    /// Whether it is evaluated.
+    #[schema(default = true)]
+    pub enabled: Option<bool>,
+}
+
+/// A change that is made only where nobody else has made one.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct MatchParameter {
+    /// The `ETag` of the rule as it was read: it is changed only where it is still so.
+    #[param(rename = "If-Match")]
+    pub if_match: Option<String>,
 }
 
 impl From<Rule> for RuleView {
@@ -94,6 +162,16 @@ impl From<SaveRuleError> for ApiError {
 }
 
 /// The rules for `app` and for each app, `enabled` or not, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/rules/",
+    params(
+        ("app" = Option<Vec<i64>>, Query, description = "Only rules for these apps and for each app."),
+        ("enabled" = Option<bool>, Query, description = "Only rules that are enabled, or are not."),
+        Paging
+    ),
+    responses((status = 200, description = "A page of them.", body = [RuleView]))
+)]
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let mut errors = FieldErrors::default();
@@ -113,6 +191,14 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 }
 
 /// Makes a rule.
+#[utoipa::path(
+    post,
+    path = "/api/rules/",
+    request_body = RuleBody,
+    responses(
+        (status = 201, description = "The rule.", body = RuleView, headers(("ETag" = String, description = "Names the state of the rule, for `If-Match`.")))
+    )
+)]
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let body = Body::read(&request, payload, &state).await?;
     let (rule, now) = (NewRule::from_fields(&body.fields()?, None)?, state.clock.now());
@@ -121,6 +207,15 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
 }
 
 /// One rule.
+#[utoipa::path(
+    get,
+    path = "/api/rules/{id}/",
+    params(("id" = i64, Path, description = "The rule's id.")),
+    responses(
+        (status = 200, description = "The rule.", body = RuleView, headers(("ETag" = String, description = "Names the state of the rule, for `If-Match`."))),
+        NoSuch
+    )
+)]
 pub async fn show(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let id = rule_id(&id)?;
     let rule = state.database(move |conn| rules::get(conn, id)).await?;
@@ -128,6 +223,17 @@ pub async fn show(id: Path<String>, state: Data<State>) -> Result<HttpResponse, 
 }
 
 /// Changes the fields of a rule that are sent. With `If-Match` only where nobody else has changed it: 412 otherwise.
+#[utoipa::path(
+    patch,
+    path = "/api/rules/{id}/",
+    params(("id" = i64, Path, description = "The rule's id."), MatchParameter),
+    request_body = RuleBody,
+    responses(
+        (status = 200, description = "The rule, changed.", body = RuleView, headers(("ETag" = String, description = "Names the state of the rule, for `If-Match`."))),
+        NoSuch,
+        (status = 412, description = "The rule was changed meanwhile.", body = Detail)
+    )
+)]
 pub async fn change(
     id: Path<String>,
     request: HttpRequest,
@@ -148,6 +254,17 @@ pub async fn change(
 }
 
 /// Replaces a rule: a field that is not sent takes its default. `If-Match` as with PATCH.
+#[utoipa::path(
+    put,
+    path = "/api/rules/{id}/",
+    params(("id" = i64, Path, description = "The rule's id."), MatchParameter),
+    request_body = RuleBody,
+    responses(
+        (status = 200, description = "The rule, changed.", body = RuleView, headers(("ETag" = String, description = "Names the state of the rule, for `If-Match`."))),
+        NoSuch,
+        (status = 412, description = "The rule was changed meanwhile.", body = Detail)
+    )
+)]
 pub async fn replace(
     id: Path<String>,
     request: HttpRequest,
@@ -169,6 +286,17 @@ pub async fn replace(
 }
 
 /// Removes a rule; its alerts stay. `If-Match` as with PATCH.
+#[utoipa::path(
+    delete,
+    path = "/api/rules/{id}/",
+    params(("id" = i64, Path, description = "The rule's id."), MatchParameter),
+    responses(
+        (status = 204, description = "It is gone."),
+        NoSuch,
+        (status = 409, description = "The rule of the settings cannot be removed.", body = Detail),
+        (status = 412, description = "The rule was changed meanwhile.", body = Detail)
+    )
+)]
 pub async fn delete(id: Path<String>, request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let id = rule_id(&id)?;
     let expected = Expected::of(&request);

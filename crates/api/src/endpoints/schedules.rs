@@ -9,29 +9,51 @@ use logmon_store::db::schedule_slots::{self, Slot};
 use logmon_store::db::schedules::{self, Entry};
 use logmon_store::db::{Connection, DbError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::state::State;
 
 /// An entry of the schedule.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Schedule)]
 struct ScheduleView {
+    /// Its name.
     entry: String,
+    #[schema(example = "every 10m")]
     schedule: String,
+    /// The zone that it is read in.
+    #[schema(example = "UTC")]
     zone: String,
+    /// The last moment that it was due.
+    #[schema(format = DateTime)]
     last_slot: Option<String>,
+    /// What became of that: `claimed` while it waits, `pushed`, or `skipped`.
     state: Option<&'static str>,
+    /// When its task was put on the queue.
+    #[schema(format = DateTime)]
     pushed_at: Option<String>,
+    /// That task.
+    #[schema(value_type = Option<String>)]
     task_id: Option<TaskId>,
     /// The status of its result; `null` also while Redis is away.
+    #[schema(value_type = Option<String>)]
     status: Option<Status>,
+    /// When it is due next.
+    #[schema(format = DateTime)]
     next_slot: Option<String>,
+    /// Whether a slot has not been pushed 30 s after its moment.
     late: bool,
     /// How many slots of the past day were skipped.
     skipped: u64,
 }
 
 /// Every entry that a beat watches, or watched before it went away, by name. It needs no Redis but for the status.
+#[utoipa::path(
+    get,
+    path = "/api/schedules/",
+    responses((status = 200, description = "Every entry.", body = [ScheduleView]))
+)]
 pub async fn list(state: Data<State>) -> Result<impl Responder, ApiError> {
     let mut views = state.database(read).await?;
     let ids: Vec<Option<TaskId>> = views.iter().map(|view| view.task_id.clone()).collect();

@@ -11,22 +11,33 @@ use logmon_core::summary::Summary;
 use logmon_core::tasks::{GenerateDailySummary, SummaryInput, Task as _};
 use logmon_store::db::log_summaries::{self, SummaryFilter};
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::tasks::accepted;
+use super::tasks::{Accepted, accepted};
 use crate::body::Body;
 use crate::error::ApiError;
+use crate::openapi::shared::Paging;
 use crate::query::{Listing, Query};
 use crate::state::State;
 
-/// A summary.
-#[derive(Debug, Serialize)]
+/// An app's logs of a day, counted by level.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Summary)]
 pub struct SummaryView {
     id: i64,
     info_count: u64,
     warn_count: u64,
     error_count: u64,
     date: NaiveDate,
+    #[schema(value_type = i64)]
     app: AppId,
+}
+
+/// The day to count again.
+#[derive(Debug, ToSchema)]
+pub struct RecountBody {
+    /// Today at the latest.
+    pub date: NaiveDate,
 }
 
 impl From<(i64, Summary)> for SummaryView {
@@ -38,6 +49,17 @@ impl From<(i64, Summary)> for SummaryView {
 }
 
 /// The summaries of `app` from the day `since` to the day `until`, the newest day first.
+#[utoipa::path(
+    get,
+    path = "/api/summaries/",
+    params(
+        ("app" = Option<Vec<i64>>, Query, description = "Only these apps, at most 100."),
+        ("since" = Option<NaiveDate>, Query, description = "The first day."),
+        ("until" = Option<NaiveDate>, Query, description = "The last day."),
+        Paging
+    ),
+    responses((status = 200, description = "A page of them.", body = [SummaryView]))
+)]
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let mut errors = FieldErrors::default();
@@ -57,6 +79,12 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 }
 
 /// Queues a recount of the day `date`.
+#[utoipa::path(
+    post,
+    path = "/api/summaries/",
+    request_body = RecountBody,
+    responses((status = 202, description = "A task is queued that does it.", body = Accepted, headers(("Location" = String, description = "Where its result will be."))))
+)]
 pub async fn recount(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let body = Body::read(&request, payload, &state).await?;
     let today = state.clock.now().with_timezone(&state.zone).date_naive();

@@ -11,19 +11,48 @@ use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::field::FieldErrors;
 use logmon_store::broker::Running;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
 use crate::query::Query;
 use crate::state::State;
 
-/// A task that was queued.
-#[derive(Debug, Serialize)]
-pub(super) struct Accepted {
-    /// Where its result will be.
-    pub(super) task_id: TaskId,
+/// The task is queued.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Accepted {
+    /// Its id.
+    #[schema(value_type = String)]
+    pub task_id: TaskId,
+}
+
+/// A result document as Celery has it. Workers that say more of a task add `name`, `args`, `kwargs` and the like.
+#[derive(Debug, ToSchema)]
+#[schema(as = TaskResult)]
+pub struct TaskResultView {
+    /// `PENDING` (also of a task that nobody knows), `STARTED`, `RETRY`, `SUCCESS`, `FAILURE`, `REVOKED`, or what a task has
+    /// given itself.
+    #[schema(example = "SUCCESS")]
+    pub status: String,
+    /// What it returned, or the exception that it came to.
+    #[schema(nullable)]
+    pub result: serde_json::Value,
+    /// Python's traceback, where a Python worker ran it.
+    pub traceback: Option<String>,
+    /// The tasks that it started.
+    pub children: Option<Vec<serde_json::Value>>,
+    /// When it was done.
+    pub date_done: Option<String>,
+    /// Its id.
+    pub task_id: String,
 }
 
 /// The task's result document as Celery has it; `PENDING` for one that has not come to a result or that nobody knows.
+#[utoipa::path(
+    get,
+    path = "/api/tasks/{task}/",
+    params(("task" = String, Path, description = "The task's id.")),
+    responses((status = 200, description = "The document.", body = TaskResultView))
+)]
 pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
     let id = TaskId(id.into_inner());
     Ok(Json(state.broker(move |broker| broker.result(&id)).await?))
@@ -33,6 +62,18 @@ pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder
 ///
 /// With `terminate=true` the workers are asked to end one that runs. 202 with its document; 200 for a task that has come to
 /// its end before, which is left as it is.
+#[utoipa::path(
+    delete,
+    path = "/api/tasks/{task}/",
+    params(
+        ("task" = String, Path, description = "The task's id."),
+        ("terminate" = Option<bool>, Query, description = "Whether to end it if it runs.")
+    ),
+    responses(
+        (status = 200, description = "It had come to its end before.", body = TaskResultView),
+        (status = 202, description = "It is withdrawn.", body = TaskResultView)
+    )
+)]
 pub async fn revoke(id: Path<String>, request: HttpRequest, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let running = match Query::parse(request.query_string()).last("terminate") {
         Some("true") => Running::Terminate,

@@ -7,16 +7,20 @@ use logmon_core::celery::{NodeName, TaskId};
 use logmon_core::worker::{RunningTask, WorkerState};
 use logmon_store::broker::{Broker, BrokerError, Worker};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::rfc3339;
 use crate::error::ApiError;
 use crate::state::State;
 
 /// A worker.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Worker)]
 pub struct WorkerView {
+    #[schema(value_type = String, example = "logmon@host-1")]
     name: NodeName,
     /// `ok`, `draining`, or `lost`.
+    #[schema(value_type = String, example = "ok")]
     state: WorkerState,
     host: String,
     pid: u32,
@@ -24,8 +28,11 @@ pub struct WorkerView {
     /// When it said this, by the clock of Redis.
     #[serde(serialize_with = "rfc3339")]
     last_heartbeat: DateTime<Utc>,
+    /// Those that it serves.
     queues: Vec<String>,
+    /// How many tasks it runs at once at most.
     concurrency: usize,
+    /// How many it runs now.
     busy: usize,
     /// How many tasks it has begun since its start.
     processed: u64,
@@ -33,10 +40,14 @@ pub struct WorkerView {
     tasks: Vec<TaskView>,
 }
 
-#[derive(Debug, Serialize)]
+/// A task that runs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RunningTask)]
 struct TaskView {
+    #[schema(value_type = String)]
     id: TaskId,
     name: String,
+    /// When it began.
     #[serde(serialize_with = "rfc3339")]
     since: DateTime<Utc>,
 }
@@ -74,6 +85,11 @@ pub fn all(broker: &Broker) -> Result<Vec<WorkerView>, BrokerError> {
 }
 
 /// Every worker that is alive or was within the past hour, by its name.
+#[utoipa::path(
+    get,
+    path = "/api/workers/",
+    responses((status = 200, description = "Every worker.", body = [WorkerView]))
+)]
 pub async fn list(state: Data<State>) -> Result<impl Responder, ApiError> {
     Ok(Json(state.broker(all).await?))
 }

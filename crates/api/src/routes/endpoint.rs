@@ -5,17 +5,32 @@ use actix_web::http::header::ALLOW;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
 use serde_json::{Value, json};
+use utoipa::openapi::HttpMethod;
 
 use crate::error::ApiError;
+use crate::openapi::{Call, Described};
 
 /// One URL.
-pub(super) struct Endpoint {
-    path: &'static str,
+pub(crate) struct Endpoint {
+    /// The path as it is registered, below `/api` or not.
+    pub(super) path: &'static str,
+    forms: Forms,
     name: &'static str,
     description: &'static str,
     actions: Option<&'static str>,
     methods: Vec<&'static str>,
     routes: Vec<MakeRoute>,
+    /// What the `OpenAPI` document says of each method; HEAD and OPTIONS go with the others.
+    pub(super) operations: Vec<(HttpMethod, Described)>,
+}
+
+/// In which forms a path is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Forms {
+    /// With and without a last slash and `.json`, as DRF takes them.
+    Any,
+    /// As it is, and without a last slash.
+    File,
 }
 
 /// Makes the route of a method: once for each form of the path.
@@ -24,57 +39,71 @@ type MakeRoute = Box<dyn Fn() -> Route>;
 impl Endpoint {
     /// The URL `/api` + `path`. `name` and `description` are what OPTIONS says.
     pub(super) fn new(path: &'static str, name: &'static str, description: &'static str) -> Self {
-        Self { path, name, description, actions: None, methods: Vec::new(), routes: Vec::new() }
+        let (methods, routes, operations) = (Vec::new(), Vec::new(), Vec::new());
+        Self { path, forms: Forms::Any, name, description, actions: None, methods, routes, operations }
     }
 
-    pub(super) fn get<F, A>(self, handler: F) -> Self
+    /// A URL that is taken only as it stands, and without its last slash.
+    pub(super) fn file(path: &'static str, name: &'static str) -> Self {
+        Self { forms: Forms::File, ..Self::new(path, name, "") }
+    }
+
+    pub(super) fn get<F, A>(self, call: Call<F>) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("GET", web::get, handler.clone()).method("HEAD", web::head, handler)
+        let handler = call.handler.clone();
+        self.method("GET", web::get, handler)
+            .method("HEAD", web::head, call.handler)
+            .describe(HttpMethod::Get, call.described)
     }
 
-    pub(super) fn post<F, A>(self, handler: F) -> Self
+    pub(super) fn post<F, A>(self, call: Call<F>) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("POST", web::post, handler)
+        self.method("POST", web::post, call.handler).describe(HttpMethod::Post, call.described)
     }
 
-    pub(super) fn put<F, A>(self, handler: F) -> Self
+    pub(super) fn put<F, A>(self, call: Call<F>) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("PUT", web::put, handler)
+        self.method("PUT", web::put, call.handler).describe(HttpMethod::Put, call.described)
     }
 
-    pub(super) fn patch<F, A>(self, handler: F) -> Self
+    pub(super) fn patch<F, A>(self, call: Call<F>) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("PATCH", web::patch, handler)
+        self.method("PATCH", web::patch, call.handler).describe(HttpMethod::Patch, call.described)
     }
 
-    pub(super) fn delete<F, A>(self, handler: F) -> Self
+    pub(super) fn delete<F, A>(self, call: Call<F>) -> Self
     where
         F: Handler<A>,
         A: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.method("DELETE", web::delete, handler)
+        self.method("DELETE", web::delete, call.handler).describe(HttpMethod::Delete, call.described)
     }
 
     /// What OPTIONS says of the fields that a method takes, as JSON.
-    pub(super) fn describe(mut self, actions: &'static str) -> Self {
+    pub(super) fn actions(mut self, actions: &'static str) -> Self {
         self.actions = Some(actions);
+        self
+    }
+
+    fn describe(mut self, method: HttpMethod, described: Described) -> Self {
+        self.operations.push((method, described));
         self
     }
 
@@ -94,9 +123,13 @@ impl Endpoint {
         let options = self.options();
         // The original's router takes `.json` with and without a slash; it redirects where the slash is missing, which
         // loses a POST's body, so here both are the same place.
-        let paths: Vec<String> = match self.path {
-            "" => ["", "/", "/.json"].map(str::to_owned).to_vec(),
-            path => ["", "/", ".json", ".json/"].map(|end| pattern(path) + end).to_vec(),
+        let paths: Vec<String> = match (self.path, self.forms) {
+            (path, Forms::File) => path.strip_suffix('/').into_iter().chain([path]).map(str::to_owned).collect(),
+            ("", Forms::Any) => ["", "/", "/.json"].map(str::to_owned).to_vec(),
+            (path, Forms::Any) => {
+                let path = pattern(path.strip_suffix('/').unwrap_or(path));
+                ["", "/", ".json", ".json/"].map(|end| path.clone() + end).to_vec()
+            }
         };
         // A resource each, for one with several paths is matched by regular expressions even where they are plain text.
         for path in paths {

@@ -1,64 +1,107 @@
-//! Every URL on one page.
+//! Every URL on one page, each with its handlers. The `OpenAPI` document is made from this table and from what stands above the
+//! handlers, so neither can have what the other has not.
 
 mod endpoint;
 
 use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
+use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, dead_letters, health, logs, queues, root, rules, schedules, summaries, tasks, workers,
+    alerts, apps, dead_letters, docs, health, logs, queues, root, rules, schedules, summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
+use crate::openapi::{Described, call};
 use endpoint::Endpoint;
+
+/// What lies below `/api`, in the order of the documentation.
+fn api() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("", "Api Root", "The default basic root view for DefaultRouter").get(call!(root::show)),
+        Endpoint::new("/logs", "Log List", "").get(call!(logs::list)).post(call!(logs::create)).actions(logs::ACTIONS),
+        Endpoint::new("/logs/histogram", "Log Histogram", "").get(call!(logs::histogram)),
+        Endpoint::new("/alerts", "Alert List", "").get(call!(alerts::list)),
+        Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(call!(alerts::resolve)),
+        Endpoint::new("/apps", "App List", "").get(call!(apps::list)).post(call!(apps::create)),
+        Endpoint::new("/apps/{id}", "App Instance", "")
+            .get(call!(apps::show))
+            .patch(call!(apps::change))
+            .delete(call!(apps::delete)),
+        Endpoint::new("/rules", "Rule List", "").get(call!(rules::list)).post(call!(rules::create)),
+        Endpoint::new("/rules/{id}", "Rule Instance", "")
+            .get(call!(rules::show))
+            .put(call!(rules::replace))
+            .patch(call!(rules::change))
+            .delete(call!(rules::delete)),
+        Endpoint::new("/summaries", "Log Summary List", "").get(call!(summaries::list)).post(call!(summaries::recount)),
+        Endpoint::new("/schedules", "Schedule List", "").get(call!(schedules::list)),
+        Endpoint::new("/tasks/{task}", "Task Instance", "").get(call!(tasks::show)).delete(call!(tasks::revoke)),
+        Endpoint::new("/dead-letters", "Dead Letter List", "").get(call!(dead_letters::list)),
+        Endpoint::new("/dead-letters/{id}", "Dead Letter Instance", "")
+            .get(call!(dead_letters::show))
+            .delete(call!(dead_letters::delete)),
+        Endpoint::new("/dead-letters/{id}/requeue", "Requeue", "").post(call!(dead_letters::requeue)),
+        Endpoint::new("/queues", "Queue List", "").get(call!(queues::list)),
+        Endpoint::new("/queues/{name}/pause", "Pause", "").post(call!(queues::pause)),
+        Endpoint::new("/queues/{name}/resume", "Resume", "").post(call!(queues::resume)),
+        Endpoint::new("/workers", "Worker List", "").get(call!(workers::list)),
+    ]
+}
+
+/// What is no part of DRF's router, and answers whatever `Accept` says.
+fn beside() -> Vec<Endpoint> {
+    vec![
+        Endpoint::new("/healthz", "Health", "").get(call!(health::alive)),
+        Endpoint::new("/readyz", "Readiness", "").get(call!(health::ready)),
+        Endpoint::new("/metrics", "Metrics", "").get(call!(health::metrics)),
+        Endpoint::new("/api/logs/tail/", "Log Tail", "").get(call!(logs::tail)),
+        Endpoint::file("/api/openapi.json", "OpenAPI").get(call!(docs::document)),
+        Endpoint::file("/api/docs/", "Documentation").get(call!(docs::page)),
+        Endpoint::file("/api/docs/{file}", "Documentation File").get(call!(docs::file)),
+    ]
+}
 
 /// Adds every URL to an application.
 pub fn configure(config: &mut ServiceConfig) {
-    // Not all of these answer in JSON, so nobody has to accept it.
-    for endpoint in [
-        Endpoint::new("/healthz", "Health", "").get(health::alive),
-        Endpoint::new("/readyz", "Readiness", "").get(health::ready),
-        Endpoint::new("/metrics", "Metrics", "").get(health::metrics),
-        Endpoint::new("/api/logs/tail", "Log Tail", "").get(logs::tail),
-    ] {
+    for endpoint in beside() {
         endpoint.register(config);
     }
     config
-        .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(api))
+        .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(|config| {
+            for endpoint in api() {
+                endpoint.register(config);
+            }
+            config.default_service(web::to(not_found));
+        }))
         .default_service(web::to(not_found));
 }
 
-fn api(config: &mut ServiceConfig) {
-    for endpoint in [
-        Endpoint::new("", "Api Root", "The default basic root view for DefaultRouter").get(root::show),
-        Endpoint::new("/logs", "Log List", "").get(logs::list).post(logs::create).describe(logs::ACTIONS),
-        Endpoint::new("/logs/histogram", "Log Histogram", "").get(logs::histogram),
-        Endpoint::new("/alerts", "Alert List", "").get(alerts::list),
-        Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(alerts::resolve),
-        Endpoint::new("/apps", "App List", "").get(apps::list).post(apps::create),
-        Endpoint::new("/apps/{id}", "App Instance", "").get(apps::show).patch(apps::change).delete(apps::delete),
-        Endpoint::new("/rules", "Rule List", "").get(rules::list).post(rules::create),
-        Endpoint::new("/rules/{id}", "Rule Instance", "")
-            .get(rules::show)
-            .put(rules::replace)
-            .patch(rules::change)
-            .delete(rules::delete),
-        Endpoint::new("/summaries", "Log Summary List", "").get(summaries::list).post(summaries::recount),
-        Endpoint::new("/schedules", "Schedule List", "").get(schedules::list),
-        Endpoint::new("/tasks/{task}", "Task Instance", "").get(tasks::show).delete(tasks::revoke),
-        Endpoint::new("/dead-letters", "Dead Letter List", "").get(dead_letters::list),
-        Endpoint::new("/dead-letters/{id}", "Dead Letter Instance", "")
-            .get(dead_letters::show)
-            .delete(dead_letters::delete),
-        Endpoint::new("/dead-letters/{id}/requeue", "Requeue", "").post(dead_letters::requeue),
-        Endpoint::new("/queues", "Queue List", "").get(queues::list),
-        Endpoint::new("/queues/{name}/pause", "Pause", "").post(queues::pause),
-        Endpoint::new("/queues/{name}/resume", "Resume", "").post(queues::resume),
-        Endpoint::new("/workers", "Worker List", "").get(workers::list),
-    ] {
-        endpoint.register(config);
-    }
-    config.default_service(web::to(not_found));
+/// Where a URL lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Below `/api`: part of DRF's router.
+    BelowApi,
+    /// Beside that.
+    Beside,
+}
+
+/// A URL as the `OpenAPI` document has it.
+pub struct Documented {
+    /// The path.
+    pub path: String,
+    /// Where it lies.
+    pub place: Place,
+    /// What is said of each of its methods.
+    pub operations: Vec<(HttpMethod, Described)>,
+}
+
+/// Every URL as the `OpenAPI` document has it.
+pub fn documented() -> impl Iterator<Item = Documented> {
+    let (below, beside) = (api().into_iter(), beside().into_iter());
+    let below = below.map(|endpoint| (format!("/api{}/", endpoint.path), Place::BelowApi, endpoint));
+    let beside = beside.map(|endpoint| (endpoint.path.to_owned(), Place::Beside, endpoint));
+    below.chain(beside).map(|(path, place, endpoint)| Documented { path, place, operations: endpoint.operations })
 }
 
 fn headers() -> DefaultHeaders {

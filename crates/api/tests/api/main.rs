@@ -14,6 +14,7 @@ mod fields;
 mod histogram;
 mod ingest;
 mod metrics;
+mod openapi;
 mod operating;
 mod producers;
 mod queued_keys;

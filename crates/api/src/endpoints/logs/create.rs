@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet};
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
@@ -17,34 +16,48 @@ use logmon_store::db::logs;
 use logmon_store::db::writer::{Answer, Earlier, Key, Stored};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+use utoipa::ToSchema;
 
 use super::LogView;
+use super::document::{CreateParameters, Lines, NewLogBody, NewLogOrBatch, Unusable};
 use crate::body::{Checked, Content, Incoming};
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
-use crate::idempotency;
+use crate::idempotency::{self, Known};
+use crate::preference::Preference;
 use crate::state::State;
 
 /// What became of a batch.
-#[derive(Debug, Serialize)]
-struct BatchView {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Batch)]
+pub struct BatchView {
+    /// How many records were stored.
     accepted: usize,
+    /// How many were stored before, by their `event_id`.
     duplicate: usize,
     rejected: Vec<Rejected>,
 }
 
 /// A batch that waits to be stored.
-#[derive(Debug, Serialize)]
-struct QueuedView<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueuedBatch)]
+pub(super) struct QueuedView<'a> {
+    /// The task that will store it.
+    #[schema(value_type = String)]
     task_id: &'a TaskId,
+    /// How many records wait.
     accepted: usize,
+    #[schema(value_type = Vec<Rejected>)]
     rejected: &'a [Rejected],
 }
 
 /// A record of a batch that was not stored.
-#[derive(Debug, Clone, Serialize)]
-struct Rejected {
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Rejected {
+    /// Its place in the batch, from 0.
     index: usize,
+    /// What is wrong with it, field by field.
+    #[schema(value_type = BTreeMap<String, Vec<String>>)]
     errors: FieldErrors,
 }
 
@@ -52,6 +65,23 @@ struct Rejected {
 ///
 /// With an Idempotency-Key a request that was stored before is answered as it was then, and so is a log whose `event_id`
 /// is known.
+#[utoipa::path(
+    post,
+    path = "/api/logs/",
+    params(CreateParameters),
+    request_body(content(
+        (NewLogOrBatch = "application/json"),
+        (Lines = "application/x-ndjson"),
+        (NewLogBody = "application/x-www-form-urlencoded"),
+        (NewLogBody = "multipart/form-data")
+    )),
+    responses(
+        (status = 201, description = "One log, stored.", body = LogView, headers(("Idempotent-Replayed" = Option<bool>, description = "It was stored before."))),
+        (status = 200, description = "A batch, stored but for what is rejected.", body = BatchView, headers(("Idempotent-Replayed" = Option<bool>, description = "It was stored before."))),
+        (status = 202, description = "Queued: its task says what came of it.", body = QueuedView<'static>, headers(("Location" = String, description = "Where its result will be."), ("Preference-Applied" = String, description = "`respond-async`."))),
+        (status = 422, description = "No record is good, or the key had another body.", body = Unusable)
+    )
+)]
 pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let mut answer = Preference::of(&request);
     // Only what has a key or is queued needs it; of a small body it costs as much as storing it.
@@ -60,7 +90,7 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
     let arrival = state.arrival();
     let key = idempotency::key_of(&request, hash, arrival.at)?;
     if let Some(key) = &key {
-        match asked_before(&state, key, answer).await? {
+        match idempotency::asked_before(&state, key, answer).await? {
             Known::Answered(replayed) => return Ok(replayed),
             Known::Queued => answer = Preference::Queued,
             Known::Unknown => {}
@@ -83,56 +113,6 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
         }
     }
 }
-
-/// What is known of an earlier request with the same key and body.
-enum Known {
-    /// Its logs are stored: it is answered as it was then.
-    Answered(HttpResponse),
-    /// Its logs are on the queue, or were: it is answered as it was then when it is to be queued again.
-    Queued,
-    /// Nothing.
-    Unknown,
-}
-
-async fn asked_before(state: &State, key: &Key, answer: Preference) -> Result<Known, ApiError> {
-    let (stored, queued) = match answer {
-        Preference::Stored => tokio::join!(idempotency::replay(state, key), idempotency::is_queued(state, key)),
-        // Without the database nobody knows what is stored; whoever stores the batch will. What is queued is found then.
-        Preference::Queued if state.health.is_database_away() => (Ok(None), Ok(false)),
-        Preference::Queued => match idempotency::replay(state, key).await {
-            Err(error) if error.code() == ErrorCode::Unavailable => (Ok(None), Ok(false)),
-            stored => (stored, Ok(false)),
-        },
-    };
-    match (stored, queued) {
-        (Ok(Some(replayed)), _) => Ok(Known::Answered(replayed)),
-        (Ok(None), queued) => Ok(if queued? { Known::Queued } else { Known::Unknown }),
-        (Err(error), Ok(true)) if error.code() == ErrorCode::Unavailable => Ok(Known::Queued),
-        (Err(error), Err(reused)) if error.code() == ErrorCode::Unavailable => Err(reused),
-        (Err(error), _) => Err(error),
-    }
-}
-
-/// What a client wants to wait for (RFC 7240).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Preference {
-    /// Until its logs are stored.
-    Stored,
-    /// Until they are queued: `Prefer: respond-async`.
-    Queued,
-}
-
-impl Preference {
-    fn of(request: &HttpRequest) -> Self {
-        let asked = |value: &HeaderValue| {
-            let preferences = value.to_str().unwrap_or_default().split(',');
-            preferences.map(str::trim).any(|preference| preference.eq_ignore_ascii_case("respond-async"))
-        };
-        if request.headers().get_all(PREFER).any(asked) { Self::Queued } else { Self::Stored }
-    }
-}
-
-const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 async fn store_one(state: &State, draft: Draft, key: Option<Key>, arrival: &Arrival) -> Result<HttpResponse, ApiError> {
     let known = state.known_apps(draft.app().as_slice()).await?;

@@ -12,9 +12,14 @@ use logmon_core::python::{self, Int};
 use logmon_store::db::log_counts;
 use logmon_store::db::log_histogram::{self, Counted};
 use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, Schema, SchemaFormat, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder};
 
+use super::document::{FilterParameters, RangeParameters};
 use crate::endpoints::rfc3339;
 use crate::error::ApiError;
+use crate::openapi::shared::Busy;
 use crate::query::Query;
 use crate::state::State;
 
@@ -22,28 +27,36 @@ use crate::state::State;
 const RANGE: TimeDelta = TimeDelta::hours(24);
 /// How many buckets there are at most where nothing is said.
 const BUCKETS: usize = 60;
+// The attribute below takes numbers only.
+const _: () = assert!(BUCKETS == 60 && Buckets::MAX == 240);
 /// How long the database counts rows at most.
 const BUDGET: Duration = Duration::from_millis(1_400);
 
 /// The logs that a filter lets through, counted.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Histogram)]
 struct HistogramView {
     /// What the buckets cover: what was asked for, as far as whole buckets reach.
     range: RangeView,
     /// How long each bucket is.
     bucket_ms: i64,
     /// The oldest first, each with the moment that it begins at. None is left out but those that nobody looked at.
+    #[schema(schema_with = buckets_schema)]
     buckets: Vec<Bucket>,
+    /// By level.
+    #[schema(value_type = BTreeMap<String, u64>, example = json!({"INFO": 120, "WARN": 4, "ERROR": 1}))]
     total: BTreeMap<Level, u64>,
     /// Whether only a part of the range was looked at.
     approx: bool,
     /// That part.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = RangeView, required = false)]
     looked_at: Option<RangeView>,
 }
 
 /// From a moment on, before a moment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Range)]
 struct RangeView {
     #[serde(serialize_with = "rfc3339")]
     since: DateTime<Utc>,
@@ -55,10 +68,32 @@ struct RangeView {
 #[derive(Debug, Serialize)]
 struct Bucket(#[serde(serialize_with = "rfc3339")] DateTime<Utc>, u64, u64, u64);
 
+fn buckets_schema() -> Array {
+    let moment =
+        ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    let count = || ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0));
+    let [info, warn, error] = [count(), count(), count()];
+    let items = [moment, info, warn, error].map(|item| Schema::from(item.build()));
+    let bucket = ArrayBuilder::new().items(ArrayItems::False).prefix_items(items);
+    let about = "The oldest first: the moment that each begins at, and how many INFO, WARN and ERROR there are. None is left \
+                 out but those that nobody looked at.";
+    ArrayBuilder::new().items(bucket).description(Some(about)).build()
+}
+
 /// How many logs of each level a filter lets through, over time.
 ///
 /// They come from the counts, exact, whatever the range. Where the text of the logs has to be read, the newest are
 /// counted first and as many as there is time for.
+#[utoipa::path(
+    get,
+    path = "/api/logs/histogram/",
+    params(
+        FilterParameters,
+        RangeParameters,
+        ("buckets" = Option<u32>, Query, description = "How many buckets at most; otherwise 60.", minimum = 2, maximum = 240)
+    ),
+    responses((status = 200, description = "The counts.", body = HistogramView), Busy)
+)]
 pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let (filter, buckets) = parameters(&query, state.clock.now())?;

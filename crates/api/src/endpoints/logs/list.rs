@@ -12,7 +12,9 @@ use logmon_core::page::{Cursor, Page};
 use logmon_store::db::log_search;
 
 use super::LogView;
+use super::document::{FilterParameters, OrderName, RangeParameters};
 use crate::error::ApiError;
+use crate::openapi::shared::{Busy, Paging};
 use crate::query::{Listing, Query};
 use crate::state::State;
 
@@ -29,6 +31,23 @@ const UNTIL: HeaderName = HeaderName::from_static("x-logmon-until");
 ///
 /// A text is looked for in a bounded range, which the answer names. The next page keeps to the range of the first one,
 /// also where that was told from now on backwards.
+#[utoipa::path(
+    get,
+    path = "/api/logs/",
+    params(
+        FilterParameters,
+        RangeParameters,
+        ("order" = inline(Option<OrderName>), Query, description = "Which come first: the newest, or with `asc` the oldest."),
+        Paging
+    ),
+    responses(
+        (status = 200, description = "A page of them.", body = [LogView], headers(
+            ("X-LogMon-Since" = Option<DateTime<Utc>>, description = "From when on logs were looked at, where that is not for ever."),
+            ("X-LogMon-Until" = Option<DateTime<Utc>>, description = "Until when.")
+        )),
+        Busy
+    )
+)]
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let now = state.clock.now();

@@ -1,19 +1,22 @@
 //! `/api/logs/`: a log as clients see it; taking them in, listing, counting and following them have a file each.
 
 mod create;
+pub mod document;
 mod histogram;
 mod list;
 mod tail;
 
-pub use create::create;
-pub use histogram::histogram;
-pub use list::list;
-pub use tail::tail;
+// What `utoipa::path` makes beside a handler goes with it.
+pub use create::{__path_create, create};
+pub use histogram::{__path_histogram, histogram};
+pub use list::{__path_list, list};
+pub use tail::{__path_tail, tail};
 
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::log::{Attributes, Extra, Log, LogId, SpanId, TraceId};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{rfc3339, rfc3339_or_none};
 
@@ -21,25 +24,37 @@ use super::{rfc3339, rfc3339_or_none};
 pub const ACTIONS: &str = include_str!("actions.json");
 
 /// A log; of what it may also carry, what it does.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Log)]
 pub struct LogView {
+    #[schema(value_type = i64)]
     id: LogId,
+    /// INFO, WARN or ERROR; of another program's logs, what that wrote.
+    #[schema(example = "ERROR")]
     level: String,
+    #[schema(example = "disk full")]
     message: String,
+    /// When it happened, where its sender said so, else when it arrived.
     #[serde(serialize_with = "rfc3339")]
     created_at: DateTime<Utc>,
+    #[schema(value_type = i64)]
     app: AppId,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Object, required = false)]
     attributes: Option<Attributes>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     trace_id: Option<TraceId>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     span_id: Option<SpanId>,
     /// When it arrived, where that is not `created_at`.
     #[serde(serialize_with = "rfc3339_or_none", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = DateTime<Utc>, required = false)]
     received_at: Option<DateTime<Utc>>,
     /// Its own time was too far away: `created_at` is the nearest that is taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schema(required = false)]
     timestamp_clamped: bool,
 }
 

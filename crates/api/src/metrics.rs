@@ -135,6 +135,11 @@ impl Metrics {
             gauge(&mut now, "messages_in_flight", "Messages that a worker holds", found.in_flight);
             gauge(&mut now, "messages_delayed", "Messages that are not due yet", found.delayed);
             gauge(&mut now, "dead_letters", "Messages that were given up", found.dead_letters);
+            gauge(&mut now, "dead_letter_bytes", "The size of these messages", found.dead_letter_bytes);
+            let dropped = Counter::<u64>::default();
+            dropped.inc_by(found.dead_letters_dropped);
+            let help = "Messages that were given up and dropped, for their age or for room";
+            now.register("dead_letters_dropped", help, dropped);
             gauge(&mut now, "workers", "Workers that are alive", found.workers);
             queues(&mut now, &found.queues);
         }

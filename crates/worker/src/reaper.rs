@@ -1,5 +1,5 @@
-//! Brings back what dead workers held, and what has become due, and looks at what is served next. Every worker does so; each
-//! message comes back once.
+//! Brings back what dead workers held, and what has become due, looks at what is served next, and drops dead letters that are
+//! too old. Every worker does so; each message comes back once.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,12 @@ pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop
             if count > 0 {
                 log::warn!(count; "put back what a dead worker held");
             }
-            broker.note_heads()
+            broker.note_heads()?;
+            let dropped = broker.trim_dead_letters()?;
+            if dropped > 0 {
+                log::error!(count = dropped; "dead letters were dropped, the oldest ones: too old, or no room for so many");
+            }
+            Ok(())
         });
         if let Err(error) = done {
             // The fetcher says that Redis is away, and when it is back.

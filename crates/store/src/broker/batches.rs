@@ -17,7 +17,7 @@ const KNOWN: Duration = Duration::from_secs(24 * 3_600);
 /// How much may wait on a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// So many bytes, as Redis holds them.
+    /// So many bytes, as Redis holds them; batches that are dead letters count.
     pub bytes: u64,
     /// The oldest message so long.
     pub age: Duration,
@@ -66,7 +66,8 @@ impl Broker {
     ) -> Result<Admission, BrokerError> {
         let mut call = ENQUEUE_BATCH.prepare_invoke();
         call.key(self.keys.queue(&task.queue, task.priority)).arg(task.encode_at(self.origin.as_str(), now));
-        call.arg(bounds.bytes)
+        call.key(self.keys.dead())
+            .arg(bounds.bytes)
             .arg(u64::try_from(bounds.age.as_millis()).unwrap_or(u64::MAX))
             .arg(now.timestamp_millis());
         if let Some(key) = key {

@@ -1,6 +1,7 @@
 //! Dead letters: messages that were given up, each with its reason; looked at, put back on their queues, or dropped.
 //!
-//! At most 10,000 are kept, for 90 days.
+//! They are kept for 90 days, and the newest 10,000 of them and 256 MiB. Batches of logs were accepted, so they give way to
+//! nothing before their time: they take room on the queue of batches instead, which takes no more when it is full.
 
 use std::str::FromStr;
 
@@ -127,7 +128,6 @@ impl Broker {
         let mut before =
             page.after.map_or_else(|| "+".to_owned(), |at| format!("({}-{}", at.created_at.timestamp_millis(), at.id));
         let mut letters = Vec::new();
-        self.with(|conn| TRIM_DEAD.key(&key).invoke::<()>(conn))?;
         loop {
             let chunk: StreamRangeReply = self.with(|conn| conn.xrevrange_count(&key, &before, "-", CHUNK))?;
             let Some(last) = chunk.ids.last() else { return Ok(letters) };
@@ -187,6 +187,15 @@ impl Broker {
         let dead = self.dead_letters(&DeadLetterFilter::default(), all)?;
         let requeued: Vec<String> = self.with(|conn| conn.zrange(self.keys.requeued(), 0, -1))?;
         Ok(dead.into_iter().filter_map(|letter| letter.batch_key).chain(requeued).collect())
+    }
+
+    /// Drops the dead letters that are too old, and gives how many were dropped, for their age or for room, since any process
+    /// asked last.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn trim_dead_letters(&self) -> Result<u64, BrokerError> {
+        self.with(|conn| TRIM_DEAD.key(self.keys.dead()).invoke(conn))
     }
 
     /// Drops a dead letter.

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use logmon_core::celery::Priority;
+use redis::Commands as _;
 
 use super::{Broker, BrokerError, WorkerId};
 
@@ -18,6 +19,10 @@ pub struct Figures {
     pub delayed: u64,
     /// Messages that were given up.
     pub dead_letters: u64,
+    /// How many bytes these have.
+    pub dead_letter_bytes: u64,
+    /// How many of them were dropped so far, for their age or for room.
+    pub dead_letters_dropped: u64,
     /// Workers of ours that are alive.
     pub workers: u64,
 }
@@ -65,6 +70,7 @@ impl Broker {
             pipe.exists(keys.heartbeat(worker));
         }
         let mut counts = self.with(|conn| pipe.query::<Vec<u64>>(conn))?.into_iter();
+        let dead: HashMap<String, u64> = self.with(|conn| conn.hgetall(keys.dead_totals()))?;
         let mut next = || counts.next().unwrap_or_default();
         let of = |counts: &HashMap<String, u64>, name: &str| counts.get(name).copied().unwrap_or_default();
         let queues = names.into_iter().map(|name| {
@@ -83,6 +89,8 @@ impl Broker {
             in_flight: next(),
             delayed: next(),
             dead_letters: next(),
+            dead_letter_bytes: of(&dead, "bytes"),
+            dead_letters_dropped: of(&dead, "dropped"),
             workers: workers.iter().map(|_| next()).sum(),
         })
     }

@@ -137,8 +137,7 @@ impl Keys {
     }
 
     /// Stream: dead letters, each `reason`, `deliveries`, `size`, `queue`, `task`, `task_id`, `batch` (the key of a
-    /// batch of logs). The scripts find the hash of their messages, by the ids of the stream, at the same name with `:raw`
-    /// behind it.
+    /// batch of logs). The scripts find what is beside it at the same name with `:raw`, `:yielding` and `:totals` behind it.
     pub fn dead(&self) -> String {
         self.key("rq:dead")
     }
@@ -157,6 +156,18 @@ impl Keys {
     /// Hash: id of a dead letter to the message as it was.
     pub fn dead_messages(&self) -> String {
         self.key("rq:dead:raw")
+    }
+
+    /// Sorted set: ids of the dead letters that give way to newer ones, by when they were buried, in seconds: all but batches
+    /// of logs.
+    pub fn dead_yielding(&self) -> String {
+        self.key("rq:dead:yielding")
+    }
+
+    /// Hash: `bytes` of the messages that are dead letters, `batch_bytes` of those that are batches of logs, how many were
+    /// `dropped`, for their age or for room, and of how many of these a worker has `told`.
+    pub fn dead_totals(&self) -> String {
+        self.key("rq:dead:totals")
     }
 
     /// Sorted set: delivery tag by the time at which the message is due, in seconds.

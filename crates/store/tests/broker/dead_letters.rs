@@ -6,7 +6,10 @@ use logmon_core::celery::{Arguments, Exception, NewTask, Outcome, Priority, Stat
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::page::{Cursor, Page};
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin};
-use logmon_store::broker::{Burial, DeadLetter, DeadLetterFilter, Dropped, Held, MAX_DELIVERIES, Requeue, WorkerId};
+use logmon_store::broker::{
+    Admission, Bounds, Burial, DeadLetter, DeadLetterFilter, DeadLetterId, Dropped, Held, MAX_DELIVERIES, Requeue,
+    WorkerId,
+};
 use redis::Commands as _;
 
 use crate::rig::{QUEUE, Rig, burial};
@@ -111,23 +114,26 @@ fn a_message_through_a_named_exchange_goes_back_to_the_queue_that_it_lay_on() {
     assert_eq!(rig.fetch().unwrap().raw, message.as_bytes());
 }
 
+/// Makes a dead letter of a batch of logs with this key, whose body is hashed to so many bytes.
+fn bury_batch(rig: &Rig, key: &str, length: usize) -> DeadLetterId {
+    let input = IngestInput {
+        key: key.to_owned(),
+        origin: KeyOrigin::Client,
+        body_hash: vec![0; length],
+        records: Vec::new(),
+        answer: None,
+    };
+    let mut task = IngestLogs::queued(TaskId::random(), &input).unwrap();
+    QUEUE.clone_into(&mut task.queue);
+    push(rig, task.encode("o").as_bytes());
+    assert_eq!(rig.broker().bury(&rig.worker, &burial(&rig.fetch().unwrap())).unwrap(), Held::Yes);
+    list(rig, FIRST)[0].id
+}
+
 #[test]
 fn the_key_of_a_batch_is_known_while_it_is_a_dead_letter_and_after_it_went_back() {
     let rig = Rig::new();
-    let batch = |key: &str| {
-        let input = IngestInput {
-            key: key.to_owned(),
-            origin: KeyOrigin::Client,
-            body_hash: vec![0; 32],
-            records: Vec::new(),
-            answer: None,
-        };
-        let mut task = IngestLogs::queued(TaskId::random(), &input).unwrap();
-        QUEUE.clone_into(&mut task.queue);
-        push(&rig, task.encode("o").as_bytes());
-        assert_eq!(rig.broker().bury(&rig.worker, &burial(&rig.fetch().unwrap())).unwrap(), Held::Yes);
-        list(&rig, FIRST)[0].id
-    };
+    let batch = |key: &str| bury_batch(&rig, key, 32);
     let longest = "k".repeat(255);
     let (first, second) = (batch(&longest), batch("l"));
     poison(&rig, "no batch");
@@ -161,6 +167,12 @@ fn pages_and_filters_show_each_once_while_more_arrive() {
     assert_eq!(count(Some("a"), Some("JSON")), 0);
 }
 
+/// The size of the messages that are dead letters, and how many were dropped so far.
+fn totals(rig: &Rig) -> (u64, u64) {
+    let figures = rig.broker().figures(&[]).unwrap();
+    (figures.dead_letter_bytes, figures.dead_letters_dropped)
+}
+
 #[test]
 fn at_most_ten_thousand_are_kept_for_ninety_days() {
     let rig = Rig::new();
@@ -172,11 +184,11 @@ fn at_most_ten_thousand_are_kept_for_ninety_days() {
         let id = format!("{}-0", now - days * day);
         conn.xadd::<_, _, _, _, ()>(&dead, &id, &[("reason", "old")]).unwrap();
         conn.hset::<_, _, _, ()>(&messages, &id, "x").unwrap();
+        conn.zadd::<_, _, _, ()>(rig.broker().keys().dead_yielding(), &id, now / 1_000 - days * 86_400).unwrap();
     }
+    assert_eq!(rig.broker().trim_dead_letters().unwrap(), 1);
+    assert_eq!(rig.broker().trim_dead_letters().unwrap(), 0, "that is told once");
     assert_eq!(list(&rig, FIRST).len(), 1, "the older one is gone");
-    bury(&rig, &["x"]);
-    let ttl: (i64, i64) = redis::pipe().ttl(&dead).ttl(&messages).query(&mut conn).unwrap();
-    assert!([ttl.0, ttl.1].into_iter().all(|ttl| (89 * 86_400..=90 * 86_400).contains(&ttl)), "{ttl:?}");
 
     let list = rig.broker().keys().queue(QUEUE, Priority::default());
     conn.lpush::<_, _, ()>(&list, vec!["x"; 10_000]).unwrap();
@@ -185,4 +197,48 @@ fn at_most_ten_thousand_are_kept_for_ninety_days() {
     }
     let kept: (u64, u64) = redis::pipe().xlen(&dead).hlen(&messages).query(&mut conn).unwrap();
     assert_eq!(kept, (10_000, 10_000));
+    assert_eq!((rig.broker().trim_dead_letters().unwrap(), totals(&rig).1), (1, 2));
+}
+
+#[test]
+fn the_oldest_make_room_for_newer_ones_and_batches_of_logs_for_nothing() {
+    const MIB: usize = 1 << 20;
+    let rig = Rig::new();
+    let batch = bury_batch(&rig, "k", MIB);
+    let batch_bytes = totals(&rig).0;
+    let texts = ["a", "b", "c", "d"].map(|letter| letter.repeat(MIB));
+    bury(&rig, &[&texts[0], &texts[1]]);
+    assert_eq!(totals(&rig), (batch_bytes + 2 * (1 << 20), 0));
+    // As if there were more of them, to half a message below the bound.
+    let room = (256 << 20) - 2 * MIB - MIB / 2;
+    rig.test.connect().hincr::<_, _, _, ()>(rig.broker().keys().dead_totals(), "bytes", room).unwrap();
+    bury(&rig, &[&texts[2]]);
+    let kept = |rig: &Rig| {
+        let whole = |letter: DeadLetter| rig.broker().dead_letter(letter.id).unwrap().unwrap().1;
+        list(rig, FIRST).into_iter().map(|letter| char::from(whole(letter)[0])).collect::<String>()
+    };
+    assert_eq!(kept(&rig), "cb{", "the oldest one that may go is gone");
+    assert_eq!((rig.broker().trim_dead_letters().unwrap(), totals(&rig).1), (1, 1));
+    // The newest one stays, however much there is.
+    rig.test.connect().hincr::<_, _, _, ()>(rig.broker().keys().dead_totals(), "bytes", 256 << 20).unwrap();
+    bury(&rig, &[&texts[3]]);
+    assert_eq!(kept(&rig), "d{");
+
+    // The batch takes its room on the queue, until it is put back or dropped.
+    let bounds = Bounds { bytes: batch_bytes + 1_000, age: Duration::from_secs(3_600) };
+    let next = IngestLogs::queued(
+        TaskId::random(),
+        &IngestInput {
+            key: "next".to_owned(),
+            origin: KeyOrigin::Client,
+            body_hash: vec![0; 1_000],
+            records: Vec::new(),
+            answer: None,
+        },
+    );
+    let admit = || rig.broker().enqueue_batch(next.as_ref().unwrap(), None, bounds, SystemClock.now()).unwrap();
+    assert_eq!(admit(), Admission::Full);
+    assert_eq!(rig.broker().drop_dead_letter(batch).unwrap(), Dropped::Now);
+    assert_eq!(admit(), Admission::Queued);
+    assert_eq!(totals(&rig).1, 3, "nobody asked for these");
 }

@@ -63,7 +63,8 @@ fn of_flights(rig: &Rig) -> Vec<String> {
 }
 
 fn of_dead_letters(rig: &Rig) -> Vec<String> {
-    vec![rig.broker().keys().dead(), rig.broker().keys().dead_messages()]
+    let keys = rig.broker().keys();
+    vec![keys.dead(), keys.dead_messages(), keys.dead_yielding(), keys.dead_totals()]
 }
 
 #[test]
@@ -107,6 +108,8 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     let all = [dead.as_slice(), &[keys.unacked(), keys.deliveries(), keys.requeued()]].concat();
     assert_refuses(&rig, &all, || broker.requeue_dead_letter(letter));
     assert_refuses(&rig, &dead, || broker.drop_dead_letter(letter));
+    assert_refuses(&rig, &dead, || broker.trim_dead_letters());
+    assert_eq!(broker.trim_dead_letters().unwrap(), 0);
 
     rig.test.connect().zadd::<_, _, _, ()>(keys.delayed(), "tag", 1).unwrap();
     assert_refuses(&rig, &[delayed.as_slice(), &dead].concat(), || broker.promote());
@@ -127,7 +130,7 @@ fn no_verb_takes_a_message_from_its_place_before_it_knows_that_it_can_put_it_els
     let key = BatchKey { key: "k".to_owned(), body_hash: [0; 32] };
     let bounds = Bounds { bytes: 1 << 20, age: LONG };
     let batch = || broker.enqueue_batch(&once, Some(&key), bounds, SystemClock.now());
-    assert_refuses(&rig, &[list(&rig), keys.batch("k")], batch);
+    assert_refuses(&rig, &[list(&rig), keys.dead_totals(), keys.batch("k")], batch);
     assert_eq!(batch().unwrap(), Admission::Queued);
     assert_eq!(batch().unwrap(), Admission::Before(QueuedBatch { task_id: once.id.clone(), body_hash: [0; 32] }));
 }

@@ -135,20 +135,43 @@ local function store(key, document, kept)
 end
 
 -- Dead letters: a stream whose entries say what became of a message, and beside it a hash of the messages themselves, so
--- that a look at the list does not read them all.
-local DEAD_MAX, DEAD_DAYS = 10000, 90
+-- that a look at the list does not read them all; a sorted set of those that give way to newer ones; and a hash of how many
+-- bytes they are, how many of these are batches', how many letters were dropped, and of how many of them that was told.
+-- A batch of logs gives way to nothing, for it was accepted: those that are dead letters take room on the queue of batches.
+local DEAD_MAX, DEAD_BYTES, DEAD_DAYS = 10000, 268435456, 90
 local function messages_of(dead) return dead .. ':raw' end
+local function yielding(dead) return dead .. ':yielding' end
+local function totals_of(dead) return dead .. ':totals' end
 local function need_dead(dead)
   need('stream', dead)
-  need('hash', messages_of(dead))
+  need('hash', messages_of(dead), totals_of(dead))
+  need('zset', yielding(dead))
 end
-local function drop_dead(dead, id)
+local function dead_total(dead, which) return tonumber(redis.call('HGET', totals_of(dead), which) or 0) end
+local function count_dead(dead, gives_way, bytes)
+  redis.call('HINCRBY', totals_of(dead), 'bytes', bytes)
+  if not gives_way then redis.call('HINCRBY', totals_of(dead), 'batch_bytes', bytes) end
+end
+local function take_dead(dead, id)
+  local bytes = redis.call('HSTRLEN', messages_of(dead), id)
+  if redis.call('XDEL', dead, id) == 0 then return 0 end
   redis.call('HDEL', messages_of(dead), id)
-  return redis.call('XDEL', dead, id)
+  count_dead(dead, redis.call('ZREM', yielding(dead), id) == 1, -bytes)
+  return 1
 end
+-- Not by anybody who asked for it.
+local function drop_dead(dead, id) redis.call('HINCRBY', totals_of(dead), 'dropped', take_dead(dead, id)) end
 local function trim_dead(dead)
   local oldest = string.format('(%d', (now() - DEAD_DAYS * 86400) * 1000)
   for _, entry in ipairs(redis.call('XRANGE', dead, '-', oldest, 'COUNT', 1000)) do drop_dead(dead, entry[1]) end
+end
+-- The newest one stays, however large it is.
+local function make_room_for_dead(dead)
+  local count = redis.call('ZCARD', yielding(dead))
+  while count > DEAD_MAX or (count > 1 and dead_total(dead, 'bytes') - dead_total(dead, 'batch_bytes') > DEAD_BYTES) do
+    drop_dead(dead, redis.call('ZRANGE', yielding(dead), 0, 0)[1])
+    count = count - 1
+  end
 end
 -- Who asks for a text gets one, whatever a message holds in its place.
 local function text(value, field)
@@ -160,17 +183,15 @@ local function bury(dead, raw, reason, deliveries, queue)
   local ok, message = pcall(cjson.decode, raw)
   if not ok or type(message) ~= 'table' then message = {} end
   local properties = type(message.properties) == 'table' and message.properties or {}
+  local batch = text(message.headers, 'x-batch-key')
   local id = redis.call('XADD', dead, '*', 'reason', reason, 'deliveries', deliveries, 'size', string.len(raw),
     'queue', queue or text(properties.delivery_info, 'routing_key'), 'task', text(message.headers, 'task'),
-    'task_id', text(message.headers, 'id'), 'batch', text(message.headers, 'x-batch-key'))
+    'task_id', text(message.headers, 'id'), 'batch', batch)
   redis.call('HSET', messages_of(dead), id, raw)
+  if batch == '' then redis.call('ZADD', yielding(dead), now(), id) end
+  count_dead(dead, batch == '', string.len(raw))
   trim_dead(dead)
-  while redis.call('XLEN', dead) > DEAD_MAX do
-    drop_dead(dead, redis.call('XRANGE', dead, '-', '+', 'COUNT', 1)[1][1])
-  end
-  -- Where nothing is buried any more, nobody comes by to trim either.
-  redis.call('EXPIRE', dead, DEAD_DAYS * 86400)
-  redis.call('EXPIRE', messages_of(dead), DEAD_DAYS * 86400)
+  make_room_for_dead(dead)
 end
 
 local function bury_held(dead, held, reason, deliveries)

@@ -4,4 +4,4 @@
 -- RETURNS: 1, or 0 when there is no such dead letter
 
 need_dead(KEYS[1])
-return drop_dead(KEYS[1], ARGV[1])
+return take_dead(KEYS[1], ARGV[1])

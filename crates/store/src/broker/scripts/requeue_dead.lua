@@ -36,5 +36,5 @@ if batch then
 end
 if ok and type(document) == 'table' and document.status == 'FAILURE' then redis.call('DEL', result) end
 redis.call('LPUSH', list, raw)
-drop_dead(KEYS[1], ARGV[1])
+take_dead(KEYS[1], ARGV[1])
 return { 'requeued' }

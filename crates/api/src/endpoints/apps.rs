@@ -50,10 +50,10 @@ pub struct NewAppBody {
 #[derive(Debug, ToSchema)]
 pub struct AppChangeBody {
     /// Its new name, which no other app has.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
     pub name: Option<String>,
     /// Who answers for it now.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(nullable = false, min_length = 1, max_length = 100)]
     pub owner: Option<String>,
 }
 

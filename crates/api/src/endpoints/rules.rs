@@ -15,6 +15,7 @@ use logmon_store::db::rules::{self, RULES_MAX, SaveRuleError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::logs::document::LevelName;
 use super::{rfc3339, row_id};
 use crate::body::Body;
 use crate::error::ApiError;
@@ -69,43 +70,67 @@ pub struct RuleView {
 #[derive(Debug, ToSchema)]
 pub struct RuleBody {
     /// Its name, which no other rule has; required but in a change.
-    #[schema(min_length = 1, max_length = 100, example = "pay slow")]
+    #[schema(nullable = false, min_length = 1, max_length = 100, example = "pay slow")]
     pub name: Option<String>,
     /// The app that it is for; null is for each app by itself.
     pub app: Option<i64>,
     /// `more_than` logs than `threshold`; `none` at all, of an app that has had some before; a `multiple`: more than
     /// `factor` times those of the same window 24 hours before, and more than `threshold`.
-    #[schema(default = "more_than")]
-    pub kind: Option<String>,
-    /// Whose logs count: INFO, WARN or ERROR; null is every level. Otherwise ERROR, and null for `none`.
-    pub level: Option<String>,
+    #[schema(inline, nullable = false, default = "more_than")]
+    pub kind: Option<KindName>,
+    /// Whose logs count; null is every level. Otherwise ERROR, and null for `none`.
+    pub level: Option<LevelName>,
     /// Only logs whose message contains this, as the parameter `q` of a search says it; the window is then at most an hour.
     #[schema(max_length = 256)]
     pub text: Option<String>,
     /// Required for `more_than` and `multiple`.
-    #[schema(minimum = 0, maximum = 1_000_000_000, example = 20)]
+    #[schema(nullable = false, minimum = 0, maximum = 1_000_000_000, example = 20)]
     pub threshold: Option<u64>,
     /// Required for `multiple`; two decimals at most.
-    #[schema(minimum = 1.01, maximum = 1_000)]
+    #[schema(nullable = false, minimum = 1.01, maximum = 1_000)]
     pub factor: Option<f64>,
     /// How far back logs are counted: whole minutes from `1m` to `7d`.
-    #[schema(default = "10m")]
+    #[schema(nullable = false, default = "10m")]
     pub window: Option<String>,
     /// How often: whole minutes from `1m` to `1d`.
-    #[schema(default = "10m")]
+    #[schema(nullable = false, default = "10m")]
     pub every: Option<String>,
-    /// `info`, `warning` or `critical`.
-    #[schema(default = "warning")]
-    pub severity: Option<String>,
+    /// How much its alerts matter.
+    #[schema(inline, nullable = false, default = "warning")]
+    pub severity: Option<SeverityName>,
     /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
-    #[schema(minimum = 0, maximum = 1_000, default = 3)]
+    #[schema(nullable = false, minimum = 0, maximum = 1_000, default = 3)]
     pub resolve_after: Option<u32>,
     /// The ids of the channels through which people are told.
-    #[schema(max_items = 20)]
+    #[schema(nullable = false, max_items = 20)]
     pub channels: Option<Vec<i64>>,
     /// Whether it is evaluated.
-    #[schema(default = true)]
+    #[schema(nullable = false, default = true)]
     pub enabled: Option<bool>,
+}
+
+/// What a rule looks for.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "snake_case")]
+pub enum KindName {
+    /// More than so many.
+    MoreThan,
+    /// Not one.
+    None,
+    /// So many times more than the day before.
+    Multiple,
+}
+
+/// How much an alert matters.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum SeverityName {
+    /// Good to know.
+    Info,
+    /// Somebody should look at it in the course of the day.
+    Warning,
+    /// Somebody has to act now.
+    Critical,
 }
 
 /// A change that is made only where nobody else has made one.

@@ -11,6 +11,7 @@ mod drf;
 mod event_ids;
 mod faults;
 mod fields;
+mod fuzz;
 mod histogram;
 mod ingest;
 mod metrics;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use actix_web::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, ETAG, EntityTag, Header as _,
-    IfNoneMatch, VARY, X_CONTENT_TYPE_OPTIONS,
+    IfNoneMatch, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
@@ -50,6 +50,7 @@ impl Asset {
             .insert_header((CACHE_CONTROL, "no-cache"))
             .insert_header((VARY, "Accept-Encoding"))
             .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((REFERRER_POLICY, "no-referrer"))
             .insert_header((CONTENT_SECURITY_POLICY, POLICY));
         if known {
             return response.finish();

@@ -1,10 +1,37 @@
 // Shows /api/openapi.json, and sends its calls. What comes from the server is put in as text, never as HTML.
+//
+// In another language than English, a text is looked up in that language's file; one that is not there stays English.
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const FORM = "application/x-www-form-urlencoded";
 const MULTIPART = "multipart/form-data";
 /** How many characters of an answer are shown. */
 const SHOWN_MAX = 200_000;
+
+const LANGUAGES = ["en", "zh-CN"];
+/** Where the choice of a language is kept. */
+const CHOSEN = "logmon.docs.language";
+
+/** Texts by their English ones; null in English. */
+let texts = null;
+
+/** A text in the reader's language, with values in the place of what stands in braces. */
+function t(text, values = {}) {
+  const found = texts?.[text.trim().replace(/\s+/g, " ")] ?? texts?.[text] ?? text;
+  return Object.entries(values).reduce((said, [name, value]) => said.replace(`{${name}}`, () => value), found);
+}
+
+/** The reader's language: what was chosen, else what the browser says. */
+function language() {
+  const wanted = localStorage.getItem(CHOSEN) ?? navigator.languages.find((one) => /^(en|zh)\b/.test(one)) ?? "en";
+  return wanted.startsWith("zh") ? "zh-CN" : "en";
+}
+
+async function read(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status}`);
+  return response.json();
+}
 
 /** An element with attributes, listeners (`on…`) and children; what is null or false is left out. */
 function element(name, attributes = {}, ...children) {
@@ -13,14 +40,18 @@ function element(name, attributes = {}, ...children) {
     if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
     else if (value !== null && value !== false) made.setAttribute(key, value === true ? "" : value);
   }
-  made.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  made.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return made;
 }
 
-/** Paragraphs, with what stands between backticks as code. */
+/** A text in the reader's language, with what stands between backticks as code. */
+function phrase(text) {
+  return t(text ?? "").split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+}
+
+/** The same, in paragraphs. */
 function prose(text) {
-  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((paragraph) =>
-    element("p", {}, ...paragraph.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part))));
+  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((paragraph) => element("p", {}, phrase(paragraph)));
 }
 
 /** What a `$ref` stands for. */
@@ -38,18 +69,19 @@ const typesOf = (schema) => [schema.type ?? []].flat();
 /** A schema in a few words, such as `integer, 1 to 1000`. */
 function inWords(api, given) {
   const schema = resolve(api, given);
-  if (choices(schema)) return choices(schema).map((one) => (isNull(one) ? "null" : nameOf(one) ?? inWords(api, one))).join(" or ");
+  if (choices(schema)) return choices(schema).map((one) => (isNull(one) ? "null" : nameOf(one) ?? inWords(api, one))).join(t(" or "));
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(", ");
   if (nameOf(given)) return nameOf(given);
-  const types = typesOf(schema).join(" or ") || "anything";
-  const type = typesOf(schema).includes("array") ? types.replace("array", `array of ${inWords(api, schema.items)}`) : types;
+  const types = typesOf(schema).join(t(" or ")) || t("anything");
+  const type = typesOf(schema).includes("array") ? types.replace("array", t("array of {type}", { type: inWords(api, schema.items) })) : types;
   const bounds = (low, high, unit) => {
     if (low === undefined && high === undefined) return "";
-    return low === undefined ? `, at most ${high}${unit}` : high === undefined ? `, at least ${low}${unit}` : `, ${low} to ${high}${unit}`;
+    if (low === undefined) return t(", at most {n}", { n: high }) + unit;
+    return (high === undefined ? t(", at least {n}", { n: low }) : t(", {low} to {high}", { low, high })) + unit;
   };
   return type + (schema.format && !/^u?int/.test(schema.format) ? ` (${schema.format})` : "")
-    + bounds(schema.minimum, schema.maximum, "") + bounds(schema.minLength, schema.maxLength, " characters")
-    + (schema.default === undefined ? "" : `, otherwise ${JSON.stringify(schema.default)}`);
+    + bounds(schema.minimum, schema.maximum, "") + bounds(schema.minLength, schema.maxLength, t(" characters"))
+    + (schema.default === undefined ? "" : t(", otherwise {value}", { value: JSON.stringify(schema.default) }));
 }
 
 /** The properties of a schema, and of what it is made of; null where it has none. */
@@ -62,8 +94,8 @@ function propertiesOf(api, given, depth = 0) {
     const required = schema.required?.includes(name);
     const about = resolve(api, property).description ?? property.description;
     return [
-      element("dt", {}, element("code", {}, name), " ", element("small", {}, inWords(api, property), required ? "" : ", may be left out")),
-      element("dd", {}, about ?? null, propertiesOf(api, property, depth + 1)),
+      element("dt", {}, element("code", {}, name), " ", element("small", {}, inWords(api, property), required ? "" : t(", may be left out"))),
+      element("dd", {}, about ? phrase(about) : null, propertiesOf(api, property, depth + 1)),
     ];
   });
   const all = [parts.filter(Boolean), own.length ? element("dl", {}, own) : null].flat().filter(Boolean);
@@ -92,8 +124,8 @@ function exampleOf(api, given, depth = 0) {
 /** The headers and the content of an answer or a body. */
 function shape(api, thing) {
   const headers = Object.entries(thing.headers ?? {}).filter(([name]) => name !== "X-Request-Id").flatMap(([name, header]) => [
-    element("dt", {}, element("code", {}, name), element("small", {}, " header")),
-    element("dd", {}, resolve(api, header).description ?? null),
+    element("dt", {}, element("code", {}, name), element("small", {}, " ", t("header"))),
+    element("dd", {}, phrase(resolve(api, header).description)),
   ]);
   const contents = Object.entries(thing.content ?? {}).map(([type, given]) => {
     const schema = resolve(api, given).schema;
@@ -107,7 +139,7 @@ function answers(api, responses) {
     const response = resolve(api, given);
     const isShared = Boolean(given.$ref);
     return [
-      element("dt", {}, element("strong", {}, status), " ", ...prose(response.description).flatMap((p) => [...p.childNodes])),
+      element("dt", {}, element("strong", {}, status), " ", phrase(response.description)),
       isShared ? null : element("dd", {}, shape(api, response)),
     ];
   });
@@ -119,17 +151,17 @@ function call(api, path, method, operation) {
   const body = operation.requestBody && resolve(api, operation.requestBody);
   const described = () => element("div", {},
     prose(operation.description),
-    parameters.length ? [element("h4", {}, "Parameters"), element("dl", {}, parameters.flatMap((parameter) => [
+    parameters.length ? [element("h4", {}, t("Parameters")), element("dl", {}, parameters.flatMap((parameter) => [
       element("dt", {}, element("code", {}, parameter.name), " ",
-        element("small", {}, `${parameter.in}, ${inWords(api, parameter.schema)}${parameter.required ? "" : ", may be left out"}`)),
-      element("dd", {}, parameter.description ?? null),
+        element("small", {}, `${t(parameter.in)}, ${inWords(api, parameter.schema)}${parameter.required ? "" : t(", may be left out")}`)),
+      element("dd", {}, phrase(parameter.description)),
     ]))] : null,
-    body ? [element("h4", {}, "Body"), prose(body.description), shape(api, body)] : null,
-    element("h4", {}, "Answers"), element("dl", {}, answers(api, operation.responses)),
+    body ? [element("h4", {}, t("Body")), prose(body.description), shape(api, body)] : null,
+    element("h4", {}, t("Answers")), element("dl", {}, answers(api, operation.responses)),
     tryIt(api, path, method, parameters, body));
   const made = element("details", { class: "call", id: operation.operationId },
     element("summary", {}, element("span", { class: `method ${method}` }, method.toUpperCase()),
-      element("span", { class: "path" }, path), element("span", { class: "soft" }, operation.summary ?? "")));
+      element("span", { class: "path" }, path), element("span", { class: "soft" }, phrase(operation.summary))));
   // Only what is opened is made: the page is there at once.
   made.addEventListener("toggle", () => made.open && made.childElementCount === 1 && made.append(described()));
   return made;
@@ -144,6 +176,8 @@ function requestOf(path, method, parameters, inputs, body) {
     if (parameter.in === "path") url = url.replace(`{${parameter.name}}`, encodeURIComponent(value));
     if (value === "" || parameter.in === "path") continue;
     if (parameter.in === "header") headers[parameter.name] = value;
+    // What `explode` makes of an object: each of its properties is a parameter.
+    else if (parameter.schema?.type === "object") new URLSearchParams(value).forEach((one, name) => query.append(name, one));
     else if (parameter.schema?.type?.includes("array")) value.split(",").forEach((one) => query.append(parameter.name, one.trim()));
     else query.append(parameter.name, value);
   }
@@ -187,29 +221,44 @@ function pretty(text) {
 async function show(response, output, head) {
   const decoder = new TextDecoder();
   let text = "";
+  const put = (body) => (output.textContent = `${head}\n\n${body}`);
+  put("");
   if (response.body) {
-    for (const reader = response.body.getReader(); text.length < SHOWN_MAX; ) {
+    for (const reader = response.body.getReader(); ; ) {
       const { done, value } = await reader.read();
       if (done) break;
       text += decoder.decode(value, { stream: true });
-      output.textContent = `${head}\n\n${text}`;
+      put(text);
+      if (text.length >= SHOWN_MAX) {
+        await reader.cancel();
+        put(`${text}\n${t("… and more")}`);
+        return;
+      }
     }
   }
-  const rest = text.length < SHOWN_MAX ? "" : "\n… and more";
-  output.textContent = `${head}\n\n${pretty(text)}${rest}`;
+  put(pretty(text));
+}
+
+/** A field for a parameter: a choice where there are few values, else a line. */
+function field(api, parameter) {
+  const schema = resolve(api, parameter.schema);
+  const attributes = { name: parameter.name, required: parameter.required ?? false };
+  if (schema.enum || schema.type === "boolean") {
+    const values = schema.enum ?? ["true", "false"];
+    return element("select", attributes, ["", ...values].map((value) => element("option", { value }, value)));
+  }
+  const hints = { array: t("several with commas between"), object: t("name=value, several with & between") };
+  const placeholder = hints[typesOf(schema)[0]] ?? "";
+  return element("input", { ...attributes, placeholder, autocomplete: "off", spellcheck: "false" });
 }
 
 function tryIt(api, path, method, parameters, body) {
-  const inputs = new Map(parameters.map((parameter) => {
-    const schema = resolve(api, parameter.schema);
-    const hint = schema.type?.includes("array") ? "several with commas between" : "";
-    return [parameter.name, element("input", { name: parameter.name, placeholder: hint, required: parameter.required ?? false, autocomplete: "off" })];
-  }));
+  const inputs = new Map(parameters.map((parameter) => [parameter.name, field(api, parameter)]));
   let content = null;
   if (body) {
     const types = Object.keys(body.content);
     const type = element("select", { name: "content-type" }, types.map((one) => element("option", {}, one)));
-    const text = element("textarea", { name: "body", spellcheck: "false", "aria-label": "Body" });
+    const text = element("textarea", { name: "body", spellcheck: "false", "aria-label": t("Body") });
     const fill = () => {
       const example = exampleOf(api, body.content[type.value].schema);
       text.value = typeof example === "string" ? example : JSON.stringify(example, null, 2);
@@ -218,34 +267,41 @@ function tryIt(api, path, method, parameters, body) {
     fill();
     content = { type, text };
   }
-  const curl = element("pre", { hidden: true, class: "curl" }), output = element("pre", { hidden: true, class: "answer", "aria-live": "polite" });
-  const send = element("button", { type: "submit" }, "Send"), stop = element("button", { type: "button", hidden: true }, "Stop");
+  const curl = element("pre", { class: "curl", tabindex: "0", "aria-label": t("As a command") });
+  const output = element("pre", { class: "answer", tabindex: "0", "aria-label": t("Answer") });
+  // Read out by itself; the answer is read when its reader goes there.
+  const state = element("p", { role: "status" }), shown = element("div", { hidden: true }, curl, state, output);
+  const send = element("button", { type: "submit" }, t("Send")), stop = element("button", { type: "button", hidden: true }, t("Stop"));
   let abort = null;
   stop.addEventListener("click", () => abort?.abort());
   const submit = async (event) => {
     event.preventDefault();
     abort?.abort();
     const mine = (abort = new AbortController());
-    curl.hidden = output.hidden = stop.hidden = false;
-    output.textContent = "…";
+    shown.hidden = stop.hidden = false;
+    [state.textContent, output.textContent] = ["…", ""];
     try {
       const request = requestOf(path, method, parameters, inputs, content);
       curl.textContent = curlOf(request);
       const start = performance.now();
       const response = await fetch(request.url, { method: request.method, headers: request.headers, body: request.body, signal: mine.signal });
-      const lines = [...response.headers].map(([name, value]) => `${name}: ${value}`);
-      const head = [`${response.status} ${response.statusText} in ${Math.round(performance.now() - start)} ms`, ...lines].join("\n");
-      await show(response, output, head);
+      const time = t("in {n} ms", { n: Math.round(performance.now() - start) });
+      state.textContent = `${response.status} ${response.statusText} ${time}`;
+      await show(response, output, [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n"));
     } catch (error) {
-      output.textContent += mine.signal.aborted ? "\n(stopped)" : `\n${error}`;
+      if (mine === abort) state.textContent += ` ${mine.signal.aborted ? t("Stopped.") : error}`;
     }
     if (abort === mine) stop.hidden = true;
   };
-  return element("form", { onsubmit: submit }, element("h4", {}, "Try it"),
+  const form = element("form", { onsubmit: submit }, element("h4", {}, t("Try it")),
     [...inputs].map(([name, input]) => element("label", {}, name, input)),
     content && [element("label", {}, "Content-Type", content.type), content.text,
-      element("small", {}, "A form is written as a JSON object here.")],
-    element("div", {}, send, " ", stop), curl, output);
+      element("small", {}, t("A form is written as a JSON object here."), " ", t("Ctrl+Enter sends."))],
+    element("div", {}, send, " ", stop), shown);
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  return form;
 }
 
 function start(api) {
@@ -265,9 +321,10 @@ function start(api) {
     const heading = element("h2", {}, title);
     for (const { path, method, operation } of entries) {
       const shown = call(api, path, method, operation);
-      const link = element("li", {}, element("a", { href: `#${operation.operationId}`, title: operation.summary },
+      const link = element("li", {}, element("a", { href: `#${operation.operationId}`, title: t(operation.summary ?? "").replaceAll("`", "") },
         element("span", { class: `method ${method}` }, method.toUpperCase()), path.replace(/^\/api/, "")));
-      const words = JSON.stringify([path, method, tag, operation.summary, operation.description, operation.parameters]).toLowerCase();
+      const { summary, description, parameters } = operation;
+      const words = JSON.stringify([path, method, tag, summary, t(summary ?? ""), description, parameters]).toLowerCase();
       found.push({ words, shown, link, section, heading });
       section.append(shown);
       list.append(link);
@@ -275,33 +332,59 @@ function start(api) {
     index.append(heading, list);
     calls.append(section);
   }
-  const find = document.getElementById("find");
+  const find = document.getElementById("find"), state = document.getElementById("state");
   find.addEventListener("input", () => {
     const wanted = find.value.toLowerCase().split(/\s+/);
     found.forEach((entry) => (entry.section.hidden = entry.heading.hidden = true));
+    let none = true;
     for (const entry of found) {
       const fits = wanted.every((word) => entry.words.includes(word));
       entry.shown.hidden = entry.link.hidden = !fits;
-      if (fits) entry.section.hidden = entry.heading.hidden = false;
+      if (fits) none = entry.section.hidden = entry.heading.hidden = false;
     }
+    state.textContent = none ? t("Nothing fits.") : "";
   });
   const open = () => {
     const wanted = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (wanted?.matches("details")) {
       wanted.open = true;
       wanted.scrollIntoView();
+      wanted.querySelector("summary").focus({ preventScroll: true });
     }
   };
   addEventListener("hashchange", open);
+  addEventListener("keydown", (event) => {
+    if (event.key === "/" && !event.target.matches("input, select, textarea")) {
+      event.preventDefault();
+      find.focus();
+    }
+  });
   open();
+}
+
+/** The page's own texts, and the choice of their language. */
+function translate(spoken) {
+  document.documentElement.lang = spoken;
+  for (const one of document.querySelectorAll("[data-text]")) one.textContent = t(one.textContent);
+  const chosen = document.getElementById("language");
+  chosen.append(...LANGUAGES.map((one) => {
+    const name = new Intl.DisplayNames([one], { type: "language" }).of(one.split("-")[0]);
+    return element("option", { value: one, lang: one, selected: one === spoken }, name);
+  }));
+  chosen.addEventListener("change", () => {
+    localStorage.setItem(CHOSEN, chosen.value);
+    location.reload();
+  });
 }
 
 const state = document.getElementById("state");
 try {
-  const response = await fetch("/api/openapi.json");
-  if (!response.ok) throw new Error(`openapi.json: ${response.status}`);
-  start(await response.json());
-  state.remove();
+  const spoken = language();
+  const [api, found] = await Promise.all([read("/api/openapi.json"), spoken === "en" ? null : read(`/api/docs/${spoken}.json`)]);
+  texts = found;
+  translate(spoken);
+  start(api);
+  state.textContent = "";
 } catch (error) {
-  state.textContent = `This page could not be made. ${error}`;
+  state.textContent = `${t("This page could not be made.")} ${error}`;
 }

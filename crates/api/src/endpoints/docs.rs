@@ -17,6 +17,8 @@ static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_str!("../../assets/docs/docs.js")));
 static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("text/css; charset=utf-8", include_str!("../../assets/docs/docs.css")));
+static CHINESE: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("application/json", include_str!("../../assets/docs/zh-CN.json")));
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("image/svg+xml", include_str!("../../assets/docs/icon.svg")));
 
@@ -53,7 +55,8 @@ pub async fn page(request: HttpRequest) -> HttpResponse {
     params(("file" = String, Path, description = "Its name.", example = "docs.js")),
     responses(
         (status = 200, description = "The file.", content(
-            (String = "text/javascript"), (String = "text/css"), (String = "image/svg+xml")
+            (String = "text/javascript"), (String = "text/css"), (String = "image/svg+xml"),
+            (serde_json::Value = "application/json")
         )),
         (status = 304, description = "It is the one that `If-None-Match` names."),
         NoSuch
@@ -63,6 +66,7 @@ pub async fn file(name: Path<String>, request: HttpRequest) -> Result<HttpRespon
     let asset = match name.as_str() {
         "docs.js" => &SCRIPT,
         "docs.css" => &STYLE,
+        "zh-CN.json" => &CHINESE,
         "icon.svg" => &ICON,
         _ => return Err(ApiError::not_found()),
     };

@@ -138,7 +138,7 @@ pub enum SeverityName {
 #[into_params(parameter_in = Header)]
 pub struct MatchParameter {
     /// The `ETag` of the rule as it was read: it is changed only where it is still so.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", nullable = false)]
     pub if_match: Option<String>,
 }
 

@@ -5,10 +5,22 @@ use std::process::Command;
 use logmon_store::testing::http::{Response, send};
 use logmon_store::testing::private_server::PrivateRedis;
 use logmon_store::testing::process::{Process, eventually, program};
+use logmon_store::testing::python::interpreter;
 use logmon_store::testing::{TestBroker, TestDatabase};
 
 /// The program under test.
 pub(crate) const API: &str = env!("CARGO_BIN_EXE_logmon-api");
+
+/// Runs a program of `tests/python` to its end, for at most three minutes, and gives what it printed; fails when it does.
+pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
+    let path = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
+    let output =
+        Command::new("timeout").args(["--kill-after=5", "180", &interpreter(), &path]).args(arguments).output();
+    let output = output.unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out.into_owned()
+}
 
 /// A database, a key prefix, and the programs that run on them.
 pub(crate) struct System {

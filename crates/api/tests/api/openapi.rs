@@ -5,7 +5,7 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
-use crate::common::System;
+use crate::common::{System, python};
 
 #[test]
 fn what_is_documented_is_what_is_served() {
@@ -40,6 +40,7 @@ fn the_document_and_the_page_are_sent_once_and_small() {
         ("/api/docs", "text/html; charset=utf-8"),
         ("/api/docs/docs.js", "text/javascript; charset=utf-8"),
         ("/api/docs/docs.css", "text/css; charset=utf-8"),
+        ("/api/docs/zh-CN.json", "application/json"),
         ("/api/docs/icon.svg", "image/svg+xml"),
     ] {
         // As a browser asks, and as the negotiation of the other paths would refuse.
@@ -61,4 +62,14 @@ fn the_document_and_the_page_are_sent_once_and_small() {
         assert_eq!(api.send("GET", path, &[("If-None-Match", "W/\"old\"")], None).status, 200, "{path}");
     }
     assert_eq!(api.get("/api/docs/other.js").status, 404);
+}
+
+#[test]
+fn the_page_sends_every_call_in_a_browser() {
+    let system = System::new();
+    let api = system.serve();
+    let log = r#"{"app":1,"level":"ERROR","message":"disk is full 盘满","attributes":{"disk":"sda 1","n":7}}"#;
+    let stored = api.send("POST", "/api/logs/", &[("Content-Type", "application/json")], Some(log.as_bytes()));
+    assert_eq!(stored.status, 201);
+    python("docs_page.py", &[&api.address]);
 }

@@ -1,20 +1,9 @@
 //! Real producers and the real Django: Python programs against the real server.
 
-use std::process::Command;
-
 use logmon_store::testing::process::eventually;
-use logmon_store::testing::python::interpreter;
 use serde_json::json;
 
-use crate::common::System;
-
-fn python(script: &str, arguments: &[&str]) -> String {
-    let path = format!("{}/tests/python/{script}", env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new(interpreter()).arg(path).args(arguments).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
-    out.into_owned()
-}
+use crate::common::{System, python};
 
 #[test]
 fn pythons_logging_handler_and_requests_are_understood() {

@@ -172,9 +172,9 @@ pub enum Unusable {
 pub struct CreateParameters {
     /// A key of the request: the same again within a day stores nothing, and gets the first answer with
     /// `Idempotent-Replayed: true`.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
+    #[param(rename = "Idempotency-Key", nullable = false, min_length = 1, max_length = 255, pattern = "^[!-~]+$")]
     pub idempotency_key: Option<String>,
     /// `respond-async`: only put what is good on a queue, from which a worker stores it, and answer 202 (RFC 7240).
-    #[param(rename = "Prefer", example = "respond-async")]
+    #[param(rename = "Prefer", nullable = false, example = "respond-async")]
     pub prefer: Option<String>,
 }

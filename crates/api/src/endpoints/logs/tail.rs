@@ -27,7 +27,7 @@ const NO_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
     path = "/api/logs/tail/",
     params(
         FilterParameters,
-        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that the client has: it goes on there.")
+        ("Last-Event-ID" = Option<String>, Header, nullable = false, description = "The id of the last event that the client has: it goes on there.")
     ),
     responses(
         (

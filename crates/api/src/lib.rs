@@ -9,6 +9,7 @@ pub mod commands;
 pub mod endpoints;
 pub mod error;
 pub mod error_code;
+pub mod export;
 pub mod health;
 pub mod idempotency;
 pub mod metrics;

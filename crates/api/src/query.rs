@@ -54,6 +54,29 @@ fn unquote(text: &str) -> String {
     percent_decode_str(&text).decode_utf8_lossy().into_owned()
 }
 
+/// Where a list goes on behind what was sent of it: the address of the request with a cursor.
+#[derive(Debug)]
+pub struct Continued(String);
+
+impl Continued {
+    /// `pinned` are parameters that it has, whatever the request had.
+    pub fn new(request: &HttpRequest, pinned: &[(&'static str, String)]) -> Self {
+        let stays = |pair: &&str| {
+            let name = pair.split('=').next().unwrap_or_default();
+            !pair.is_empty() && name != "cursor" && pinned.iter().all(|(pinned, _)| *pinned != name)
+        };
+        let pinned = pinned.iter().map(|(name, value)| format!("{name}={value}"));
+        let rest = request.query_string().split('&').filter(stays).map(str::to_owned);
+        let query: Vec<String> = rest.chain(pinned).chain(["cursor=".to_owned()]).collect();
+        Self(format!("{}?{}", request.path(), query.join("&")))
+    }
+
+    /// Its address behind this cursor.
+    pub fn at(&self, cursor: &str) -> String {
+        format!("{}{cursor}", self.0)
+    }
+}
+
 /// A page of a list: a JSON array, and a `Link` to the next page where there is one (RFC 8288).
 #[derive(Debug)]
 pub struct Listing<T> {
@@ -92,16 +115,8 @@ impl<T: Serialize> Responder for Listing<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let next = self.next.map(|cursor| {
-            let stays = |pair: &&str| {
-                let name = pair.split('=').next().unwrap_or_default();
-                !pair.is_empty() && name != "cursor" && self.pinned.iter().all(|(pinned, _)| *pinned != name)
-            };
             let cursor = self.list.map_or_else(|| cursor.encode(), |list| cursor.encode_for(list));
-            let pinned = self.pinned.iter().map(|(name, value)| format!("{name}={value}"));
-            let ours: Vec<String> = pinned.chain([format!("cursor={cursor}")]).collect();
-            let rest = request.query_string().split('&').filter(stays);
-            let query: Vec<&str> = rest.chain(ours.iter().map(String::as_str)).collect();
-            format!("<{}?{}>; rel=\"next\"", request.path(), query.join("&"))
+            format!("<{}>; rel=\"next\"", Continued::new(request, &self.pinned).at(&cursor))
         });
         let mut response = Json(self.rows).respond_to(request).map_into_boxed_body();
         if let Some(value) = next.and_then(|link| link.parse().ok()) {

@@ -36,6 +36,7 @@ pub struct State {
     database_turns: Arc<Semaphore>,
     broker_turns: Arc<Semaphore>,
     search_turns: Arc<Semaphore>,
+    export_turns: Arc<Semaphore>,
     apps: Apps,
     /// The clock.
     pub clock: Arc<dyn Clock>,
@@ -60,6 +61,9 @@ pub struct State {
 /// How many texts are looked for at once; the database's other connections are for those who know where to look.
 const SEARCHES: usize = 4;
 
+/// How many exports run at once, each on a connection to the database of its own.
+const EXPORTS: usize = 2;
+
 /// How many calls to Redis run at once.
 pub const BROKER_CONNECTIONS: u32 = 8;
 
@@ -79,6 +83,7 @@ impl State {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
             search_turns: Arc::new(Semaphore::new(SEARCHES)),
+            export_turns: Arc::new(Semaphore::new(EXPORTS)),
             apps: Apps::default(),
             metrics: Metrics::new(stores.writer.figures(), &tails),
             tails,
@@ -125,6 +130,21 @@ impl State {
     pub fn search_turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let turn = Arc::clone(&self.search_turns).try_acquire_owned();
         turn.map_err(|_none| ApiError::too_many("Too many searches run at once."))
+    }
+
+    /// The right to export logs, until it is dropped, and a connection to the database for it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooMany`](crate::error_code::ErrorCode::TooMany) when as many as are allowed export now; else as
+    /// [`State::database`].
+    pub async fn export_turn(&self) -> Result<(OwnedSemaphorePermit, Connection), ApiError> {
+        let turn = Arc::clone(&self.export_turns).try_acquire_owned();
+        let turn = turn.map_err(|_none| ApiError::too_many("Too many exports run at once."))?;
+        let database = self.database.clone();
+        let connecting = tokio::task::spawn_blocking(move || database.connect().map(|conn| (turn, conn)));
+        let late = |_| ApiError::unavailable("the database did not answer in time");
+        let connected = tokio::time::timeout(DEADLINE, connecting).await.map_err(late)?;
+        Ok(connected.map_err(|e| ApiError::internal(e.to_string()))??)
     }
 
     /// Stores logs; what became of each is said when they are committed.

@@ -56,6 +56,7 @@ fn beside() -> Vec<Endpoint> {
         Endpoint::new("/readyz", "Readiness", "").get(call!(health::ready)),
         Endpoint::new("/metrics", "Metrics", "").get(call!(health::metrics)),
         Endpoint::new("/api/logs/tail/", "Log Tail", "").get(call!(logs::tail)),
+        Endpoint::new("/api/logs/export/", "Log Export", "").get(call!(logs::export)),
         Endpoint::file("/api/openapi.json", "OpenAPI").get(call!(docs::document)),
         Endpoint::file("/api/docs/", "Documentation").get(call!(docs::page)),
         Endpoint::file("/api/docs/{file}", "Documentation File").get(call!(docs::file)),

@@ -9,6 +9,7 @@ mod common;
 mod dead_batches;
 mod drf;
 mod event_ids;
+mod export;
 mod faults;
 mod fields;
 mod fuzz;

@@ -109,6 +109,11 @@ impl FieldErrors {
         checked.map_err(|messages| self.add(field, messages)).ok()
     }
 
+    /// A value whose errors are these as well where it is wrong.
+    pub fn merge<T>(&mut self, checked: Result<T, Self>) -> Option<T> {
+        checked.map_err(|errors| self.0.extend(errors.0)).ok()
+    }
+
     /// `value` when nothing is wrong.
     ///
     /// # Errors

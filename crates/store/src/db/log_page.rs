@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use diesel::dsl::{AsSelect, SqlTypeOf};
+use diesel::dsl::SqlTypeOf;
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_dsl::LoadQuery;
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, Order};
 
 use super::log_filter::Condition;
-use super::logs::LogRow;
 use super::{Connection, DbError};
 
 /// The first logs in an order: first where they lie, then the logs.
-pub(super) struct LogPage<'a> {
-    columns: AsSelect<LogRow, Mysql>,
+pub(super) struct LogPage<'a, C> {
+    columns: C,
     /// The apps and levels that are read, each for itself; `None` for all logs in the order of time.
     pairs: Option<&'a [(AppId, Level)]>,
     conditions: &'a [Condition],
@@ -26,9 +26,10 @@ pub(super) struct LogPage<'a> {
     milliseconds: u128,
 }
 
-impl<'a> LogPage<'a> {
-    /// The logs of `pairs`, or all, that hold to `conditions`: at most `limit` of them, within `left`.
+impl<'a, C> LogPage<'a, C> {
+    /// These columns of the logs of `pairs`, or all, that hold to `conditions`: at most `limit` of them, within `left`.
     pub(super) fn new(
+        columns: C,
         pairs: Option<&'a [(AppId, Level)]>,
         conditions: &'a [Condition],
         order: Order,
@@ -39,14 +40,17 @@ impl<'a> LogPage<'a> {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        Self { columns: LogRow::as_select(), pairs, conditions, direction, limit, milliseconds: left.as_millis() }
+        Self { columns, pairs, conditions, direction, limit, milliseconds: left.as_millis() }
     }
 
     /// Reads them.
     ///
     /// # Errors
     /// [`DbError::TooSlow`] when the time is over; else see [`DbError`].
-    pub(super) fn load(self, conn: &mut Connection) -> Result<Vec<LogRow>, DbError> {
+    pub(super) fn load<'q, R>(self, conn: &mut Connection) -> Result<Vec<R>, DbError>
+    where
+        Self: LoadQuery<'q, Connection, R>,
+    {
         // To the database, no time is any time.
         if self.milliseconds == 0 {
             return Err(DbError::TooSlow);
@@ -74,7 +78,7 @@ impl<'a> LogPage<'a> {
     }
 }
 
-impl QueryFragment<Mysql> for LogPage<'_> {
+impl<C: QueryFragment<Mysql>> QueryFragment<Mysql> for LogPage<'_, C> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
         let (seconds, rest) = (self.milliseconds / 1_000, self.milliseconds % 1_000);
@@ -109,13 +113,13 @@ impl QueryFragment<Mysql> for LogPage<'_> {
     }
 }
 
-impl QueryId for LogPage<'_> {
+impl<C> QueryId for LogPage<'_, C> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl Query for LogPage<'_> {
-    type SqlType = SqlTypeOf<AsSelect<LogRow, Mysql>>;
+impl<C: Expression> Query for LogPage<'_, C> {
+    type SqlType = SqlTypeOf<C>;
 }
 
-impl RunQueryDsl<Connection> for LogPage<'_> {}
+impl<C> RunQueryDsl<Connection> for LogPage<'_, C> {}

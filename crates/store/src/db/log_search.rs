@@ -14,6 +14,7 @@ use logmon_core::page::{Cursor, Page};
 
 use super::log_filter::{Condition, of_apps_and_levels, of_the_rest};
 use super::log_page::LogPage;
+use super::logs::LogRow;
 use super::schema::core_log;
 use super::{Connection, DbError, apps, utc};
 
@@ -42,7 +43,9 @@ pub fn list(
         if pairs.is_none() {
             conditions.extend(of_apps_and_levels(&filter.apps, &filter.levels));
         }
-        let rows = LogPage::new(pairs.as_deref(), &conditions, order, page.limit, left).load(conn)?;
+        let columns = LogRow::as_select();
+        let rows: Vec<LogRow> =
+            LogPage::new(columns, pairs.as_deref(), &conditions, order, page.limit, left).load(conn)?;
         Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
     };
     let many = pairs.as_ref().is_some_and(|pairs| pairs.len() > PAIRS_FEW);
@@ -58,7 +61,7 @@ pub fn list(
 }
 
 /// The apps and levels whose logs may be let through; `None` where all logs are to be read in the order of time.
-fn pairs(conn: &mut Connection, filter: &LogFilter) -> Result<Option<Vec<(AppId, Level)>>, DbError> {
+pub(super) fn pairs(conn: &mut Connection, filter: &LogFilter) -> Result<Option<Vec<(AppId, Level)>>, DbError> {
     let named = !filter.apps.is_empty();
     // To come to a log's text through the index takes twice as long, so that must spare more than half of them.
     if !named && (filter.levels.is_empty() || filter.reads_text()) {
@@ -112,7 +115,7 @@ fn parted(filter: &LogFilter, order: Order, edge: DateTime<Utc>) -> (LogFilter, 
 }
 
 /// What a log must be to be on a page, its app and level aside.
-fn conditions(filter: &LogFilter, order: Order, page: Page) -> Vec<Condition> {
+pub(super) fn conditions(filter: &LogFilter, order: Order, page: Page) -> Vec<Condition> {
     let mut conditions = of_the_rest(filter);
     if let Some(after) = page.after {
         let (time, id) = (after.created_at.naive_utc(), after.id);

@@ -8,6 +8,7 @@ mod error;
 pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_events;
+pub mod log_export;
 mod log_filter;
 pub mod log_histogram;
 mod log_page;
@@ -35,7 +36,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool};
 use logmon_core::config::DatabaseSettings;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 
 /// A connection to the database.
 pub type Connection = MysqlConnection;
@@ -50,6 +51,7 @@ const POOL_WAIT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Database {
     pool: Pool<ConnectionManager<MysqlConnection>>,
+    url: SecretString,
 }
 
 impl Database {
@@ -64,7 +66,7 @@ impl Database {
             // Failures come back from `get`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
             .build_unchecked(manager);
-        Self { pool }
+        Self { pool, url: settings.database_url.clone() }
     }
 
     /// A connection that has just answered.
@@ -74,6 +76,17 @@ impl Database {
     pub fn get(&self) -> Result<PooledConnection, DbError> {
         #[expect(clippy::disallowed_methods, reason = "this is its one home")]
         self.pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
+    }
+
+    /// A connection outside the pool: for work that takes longer than others should wait.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when there is none.
+    pub fn connect(&self) -> Result<Connection, DbError> {
+        let connected = Connection::establish(self.url.expose_secret());
+        let mut conn = connected.map_err(|e| DbError::Unavailable(e.to_string()))?;
+        prepare(&mut conn)?;
+        Ok(conn)
     }
 }
 

@@ -64,6 +64,23 @@ fn parse(answer: &[u8]) -> Option<Response> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let header = |line: &str| line.split_once(':').map(|(k, v)| (k.to_ascii_lowercase(), v.trim().to_owned()));
-    let headers = lines.filter_map(header).collect();
-    Some(Response { status, headers, body: body.to_vec() })
+    let headers: Vec<(String, String)> = lines.filter_map(header).collect();
+    let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = if is_chunked { unchunked(body)? } else { body.to_vec() };
+    Some(Response { status, headers, body })
+}
+
+/// What chunks hold; `None` where the last one is missing.
+pub fn unchunked(mut chunks: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = chunks.windows(2).position(|window| window == b"\r\n")?;
+        let size = usize::from_str_radix(std::str::from_utf8(chunks.get(..end)?).ok()?, 16).ok()?;
+        let chunk = chunks.get(end + 2..end + 2 + size)?;
+        if chunk.is_empty() {
+            return Some(body);
+        }
+        body.extend_from_slice(chunk);
+        chunks = chunks.get(end + 4 + size..)?;
+    }
 }

@@ -80,6 +80,34 @@ impl TestDatabase {
         Session(self.connect())
     }
 
+    /// How many statements on a table, and how many transactions, others have under way.
+    pub fn busy(&self, table: &str) -> i64 {
+        let ours = format!("p.db = '{}' AND p.id <> CONNECTION_ID()", self.name);
+        self.number(&format!(
+            "SELECT (SELECT COUNT(*) FROM information_schema.processlist p WHERE p.info LIKE '%{table}%' AND {ours})
+                  + (SELECT COUNT(*) FROM information_schema.innodb_trx t
+                     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE {ours})"
+        ))
+    }
+
+    /// Ends every connection to it, as a server that goes away does.
+    pub fn kill_connections(&self) {
+        let mut conn = self.connect();
+        let ids = format!(
+            "SELECT CAST(COALESCE(MAX(id), 0) AS SIGNED) AS value FROM information_schema.processlist
+             WHERE db = '{}' AND id <> CONNECTION_ID()",
+            self.name
+        );
+        loop {
+            let id = crate::db::number(&mut conn, &ids).unwrap_or_else(|e| panic!("{e}"));
+            if id == 0 {
+                return;
+            }
+            // It may have ended by itself.
+            let _killed = conn.batch_execute(&format!("KILL {id}"));
+        }
+    }
+
     /// The one number that a query gives.
     pub fn number(&self, sql: &str) -> i64 {
         let sql = format!("SELECT CAST(({sql}) AS SIGNED) AS value");

@@ -113,15 +113,10 @@ pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl 
 }
 
 fn parameters(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Buckets), FieldErrors> {
-    let most = buckets_at_most(query.last("buckets"));
-    let (filter, most) = match (LogFilter::from_query(query.pairs(), now), most) {
-        (Ok((filter, _order)), Ok(most)) => (filter, most),
-        (read, most) => {
-            let mut errors = read.err().unwrap_or_default();
-            errors.take("buckets", most);
-            return Err(errors);
-        }
-    };
+    let mut errors = FieldErrors::default();
+    let most = errors.take("buckets", buckets_at_most(query.last("buckets"))).unwrap_or(BUCKETS);
+    let read = errors.merge(LogFilter::from_query(query.pairs(), now));
+    let (filter, _order) = errors.into_result(read)?.unwrap_or_default();
     let until = filter.until.unwrap_or_else(|| filter.since.map_or(now, |since| since.max(now)));
     let since = filter.since.unwrap_or(until - RANGE);
     let buckets = Buckets::over(&(since..until), most);

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, Responder};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
-use logmon_core::log::{Log, LogFilter};
+use logmon_core::log::{Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 use logmon_store::db::log_search;
 
@@ -51,14 +51,10 @@ const UNTIL: HeaderName = HeaderName::from_static("x-logmon-until");
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let now = state.clock.now();
-    let (mut filter, order) = LogFilter::from_query(query.pairs(), now)?;
-    if filter.reads_text() && filter.since.is_none() {
-        filter.since = Some(filter.until.unwrap_or(now) - TEXT_RANGE);
-    }
+    let (filter, order) = filter_of(&query, now)?;
     let list = filter.fingerprint(order);
     let page = Page::of_list(query.last("limit"), query.last("cursor"), list)?;
-    let range = [("since", SINCE, filter.since), ("until", UNTIL, filter.until)];
-    let said: Vec<_> = range.into_iter().filter_map(|(name, header, time)| Some((name, header, text(time?)))).collect();
+    let ends = ends_of(&filter);
     let turn = filter.reads_text().then(|| state.search_turn()).transpose()?;
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
@@ -66,16 +62,41 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
         log_search::list(conn, &filter, order, page_and_one, TEXT_DEADLINE)
     });
     let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
-    let pinned = said.iter().map(|(name, _, time)| (*name, time.clone())).collect();
-    let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned).customize();
-    for (_, header, time) in said {
+    let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned(&ends)).customize();
+    for End { header, time, .. } in ends {
         answer = answer.insert_header((header, time));
     }
     Ok(answer)
 }
 
-fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Micros, true)
+/// Which logs a list or an export has, and in which order. A text is looked for in a bounded range.
+pub(super) fn filter_of(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Order), FieldErrors> {
+    let (mut filter, order) = LogFilter::from_query(query.pairs(), now)?;
+    if filter.reads_text() && filter.since.is_none() {
+        filter.since = Some(filter.until.unwrap_or(now) - TEXT_RANGE);
+    }
+    Ok((filter, order))
+}
+
+/// An end of a filter's range: its parameter, its header, and the moment.
+pub(super) struct End {
+    pub(super) parameter: &'static str,
+    pub(super) header: HeaderName,
+    pub(super) time: String,
+}
+
+/// The ends of a filter's range, as far as it has them.
+pub(super) fn ends_of(filter: &LogFilter) -> Vec<End> {
+    let ends = [("since", SINCE, filter.since), ("until", UNTIL, filter.until)];
+    let text = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+    ends.into_iter()
+        .filter_map(|(parameter, header, time)| Some(End { parameter, header, time: text(time?) }))
+        .collect()
+}
+
+/// The same as parameters of what follows, so that it keeps to the range that was told from now on backwards.
+pub(super) fn pinned(ends: &[End]) -> Vec<(&'static str, String)> {
+    ends.iter().map(|end| (end.parameter, end.time.clone())).collect()
 }
 
 /// Which logs a tail sends: it begins now and has no end, so a range means nothing to it.

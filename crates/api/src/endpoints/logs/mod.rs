@@ -1,13 +1,15 @@
-//! `/api/logs/`: a log as clients see it; taking them in, listing, counting and following them have a file each.
+//! `/api/logs/`: a log as clients see it; each of the calls has a file.
 
 mod create;
 pub mod document;
+mod export;
 mod histogram;
 mod list;
 mod tail;
 
 // What `utoipa::path` makes beside a handler goes with it.
 pub use create::{__path_create, create};
+pub use export::{__path_export, export};
 pub use histogram::{__path_histogram, histogram};
 pub use list::{__path_list, list};
 pub use tail::{__path_tail, tail};

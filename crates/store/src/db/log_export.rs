@@ -1,0 +1,155 @@
+//! `core_log` from one end of what a filter lets through to the other, in memory that does not grow.
+//!
+//! It is read page by page, each a statement that ends before the next one begins, so nothing is held open while whoever
+//! takes the logs is slow.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
+use diesel::sql_types::{Bool, Nullable, Text};
+use logmon_core::app::AppId;
+use logmon_core::log::{Level, Log, LogFilter, Order};
+use logmon_core::page::{Cursor, Page};
+
+use super::log_filter::of_apps_and_levels;
+use super::log_page::LogPage;
+use super::logs::{self, LogRow};
+use super::schema::core_log;
+use super::{Connection, DbError, log_search};
+
+/// How many logs are read at a time. Without the long ones, which are read one by one, they take 8 MiB at most.
+const PAGE: u32 = 1_000;
+/// With more pairs of app and level than these, reading all logs in the order of time costs less.
+const PAIRS_MAX: usize = 12;
+/// How long the database may work on one page.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// A text is looked for in so much at a time, so that a page takes a bounded time where it finds nothing.
+const STEP: TimeDelta = TimeDelta::hours(1);
+
+/// A walk through all logs that a filter lets through.
+pub struct Walk {
+    conn: Connection,
+    filter: LogFilter,
+    order: Order,
+    /// Where each app and level that is asked for lies in an index; `None` until that is known.
+    pairs: Option<Option<Vec<(AppId, Level)>>>,
+    /// Logs, without their texts where these are long.
+    waiting: VecDeque<(LogRow, bool)>,
+    after: Option<Cursor>,
+    /// What is still to be looked at; `None` at the end.
+    rest: Option<LogFilter>,
+    /// When it began.
+    now: DateTime<Utc>,
+}
+
+/// What the next step came to.
+#[derive(Debug)]
+pub enum Step {
+    /// A log.
+    Log(Box<Log>),
+    /// Nothing yet: a part of the range has none.
+    Nothing,
+    /// That was all.
+    End,
+}
+
+impl Walk {
+    /// Begins now, behind `after` or at the beginning.
+    pub fn new(conn: Connection, filter: LogFilter, order: Order, after: Option<Cursor>, now: DateTime<Utc>) -> Self {
+        let rest = Some(filter.clone());
+        Self { conn, filter, order, pairs: None, waiting: VecDeque::new(), after, rest, now }
+    }
+
+    /// One step on.
+    ///
+    /// # Errors
+    /// See [`DbError`]; [`DbError::TooSlow`] when a page takes longer than 20 s.
+    pub fn step(&mut self) -> Result<Step, DbError> {
+        if self.waiting.is_empty() {
+            let Some(rest) = self.rest.take() else { return Ok(Step::End) };
+            self.read(&rest)?;
+        }
+        let Some((log, is_long)) = self.waiting.pop_front() else { return Ok(Step::Nothing) };
+        let log = Log::from(log);
+        self.after = Some(Cursor { created_at: log.created_at, id: log.id.0 });
+        if !is_long {
+            return Ok(Step::Log(Box::new(log)));
+        }
+        // One that has gone since is no longer a log.
+        let whole = logs::get(&mut self.conn, log.id, log.created_at)?;
+        Ok(whole.map_or(Step::Nothing, |log| Step::Log(Box::new(log))))
+    }
+
+    /// Reads the next page, and says what is still to be looked at behind it.
+    fn read(&mut self, rest: &LogFilter) -> Result<(), DbError> {
+        let (near, far) = self.parted(rest);
+        let (order, page) = (self.order, Page { limit: PAGE, after: self.after });
+        let pairs = match self.pairs.take() {
+            Some(pairs) => pairs,
+            None => log_search::pairs(&mut self.conn, &self.filter)?.filter(|pairs| pairs.len() <= PAIRS_MAX),
+        };
+        let mut conditions = log_search::conditions(&near, order, page);
+        if pairs.is_none() {
+            conditions.extend(of_apps_and_levels(&near.apps, &near.levels));
+        }
+        let statement = LogPage::new(short(), pairs.as_deref(), &conditions, order, PAGE, DEADLINE);
+        let rows: Vec<(LogRow, bool)> = statement.load(&mut self.conn)?;
+        self.pairs = Some(pairs);
+        self.rest = if u32::try_from(rows.len()).is_ok_and(|rows| rows < PAGE) { far } else { Some(rest.clone()) };
+        self.waiting = rows.into();
+        Ok(())
+    }
+
+    /// What is looked at next, and what is left for later.
+    fn parted(&self, rest: &LogFilter) -> (LogFilter, Option<LogFilter>) {
+        let (mut near, mut far) = (rest.clone(), rest.clone());
+        // Hardly anything is later than now, but what is belongs to what is asked for.
+        let (since, until) = (rest.since.filter(|_| rest.reads_text()), rest.until.unwrap_or(self.now));
+        let Some(since) = since.filter(|since| until - *since > STEP) else { return (near, None) };
+        match self.order {
+            Order::NewestFirst => (near.since, far.until) = (Some(until - STEP), Some(until - STEP)),
+            Order::OldestFirst => (near.until, far.since) = (Some(since + STEP), Some(since + STEP)),
+        }
+        (near, Some(far))
+    }
+}
+
+/// The columns of a [`LogRow`], and whether its texts are long.
+type Short = (
+    (
+        core_log::id,
+        core_log::level,
+        SqlLiteral<Text>,
+        core_log::created_at,
+        core_log::app_id,
+        SqlLiteral<Nullable<Text>>,
+        core_log::trace_id,
+        core_log::span_id,
+        core_log::received_at,
+        core_log::timestamp_clamped,
+    ),
+    SqlLiteral<Bool>,
+);
+
+/// Texts of over 8 KiB are left out.
+fn short() -> Short {
+    let message = sql::<Text>("IF(LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192, '', message)");
+    let attributes =
+        sql::<Nullable<Text>>("IF(LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192, NULL, attributes)");
+    let columns = (
+        core_log::id,
+        core_log::level,
+        message,
+        core_log::created_at,
+        core_log::app_id,
+        attributes,
+        core_log::trace_id,
+        core_log::span_id,
+        core_log::received_at,
+        core_log::timestamp_clamped,
+    );
+    (columns, sql::<Bool>("LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192"))
+}

@@ -51,6 +51,8 @@ measure() {
   # What the slow log says of a call, when it has an output for one. The rest is a session's own from its beginning.
   mariadb_root -e "SET GLOBAL long_query_time = 0, log_slow_filter = '', log_slow_verbosity = 'query_plan,explain', log_output = 'NONE',
     slow_query_log = ON"
+  # The sockets of a thousand tails, at either end.
+  ulimit -Sn 16384 2>/dev/null || true
   api=127.0.0.1:$(free_port)
   serve logmon "$api" env "LISTEN=$api" target/release/logmon-api serve
   if [ -n "$serve_only" ]; then
@@ -61,6 +63,8 @@ measure() {
   fi
   [ "$data" = "$work" ] || cp "$data/filled" "$work/filled"
   PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_load.py "$api" "$work/filled" "$seconds" | tee "$work/measured" >&2
+  PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_streams.py "$api" "$(cat "$work/logmon.pid")" "$MARIADB_PID" "$logs" |
+    tee -a "$work/measured" >&2
 }
 
 # The logs that came in while an earlier run measured: they are newer than those of the filling.

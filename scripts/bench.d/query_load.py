@@ -198,16 +198,6 @@ def plans(call, found):
             yield "\n".join([f"{call.name}: reads {read:,} rows for {sent:,}", "  " + sql[:600], *(f"  {line}" for line in plan)])
 
 
-def streams(api):
-    """What is not measured yet, with the answer's status."""
-    for name in ("tail", "export"):
-        client = Client(api)
-        client.connection.request("GET", f"/api/logs/{name}/")
-        status = client.connection.getresponse().status
-        client.connection.close()
-        row(name, "", f"not there: {status}" if status != 200 else "there, but not measured")
-
-
 def row(name, wanted, *cells):
     print(f"{name:<40} {wanted:>7} " + " ".join(f"{cell:>9}" for cell in cells), flush=True)
 
@@ -229,7 +219,6 @@ def main():
         for one in call.addresses:
             client.get(one)
         there.append((call, measure(pool, api, call, seconds), sum(read for _, read, _, _ in found)))
-    streams(api)
     body = batch(client)
     alone = Ingest(api, body)
     time.sleep(seconds)

@@ -11,7 +11,7 @@ mod reader;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::web::Bytes;
-use logmon_core::log::{Log, LogFilter, LogId, Seen};
+use logmon_core::log::{Candidate, Log, LogFilter, LogId, Seen};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -92,7 +92,7 @@ impl Tails {
                     return Err(ApiError::unavailable("the server is stopping"));
                 }
                 if readers.all.len() >= READERS_MAX {
-                    return Err(ApiError::too_many("too many live tails are open"));
+                    return Err(ApiError::too_many("Too many live tails are open."));
                 }
                 let runs = readers.seen.is_some();
                 if let Some(seen) = readers.seen.clone().or_else(|| fresh.take()) {
@@ -116,9 +116,9 @@ impl Tails {
             if !seen.insert(log.id) {
                 continue;
             }
-            let mut event = None;
+            let (candidate, mut event) = (Candidate::new(&log), None);
             all.retain_mut(|reader| {
-                if !reader.filter.matches(&log) {
+                if !reader.filter.lets_through(&candidate) {
                     return true;
                 }
                 let event = event.get_or_insert_with(|| Event::log(&log, seen).into_bytes());

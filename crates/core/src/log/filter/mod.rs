@@ -7,11 +7,13 @@ mod moment;
 mod parse;
 mod term;
 
+use std::cell::OnceCell;
+
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::{Attributes, Level, Log, timestamp};
+use super::{Level, Log, timestamp};
 use crate::app::AppId;
 use crate::page::Fingerprint;
 
@@ -56,9 +58,39 @@ pub enum Order {
     OldestFirst,
 }
 
+/// A log that filters are asked about: what they look for in its text is made once, when the first of them does.
+#[derive(Debug)]
+pub struct Candidate<'a> {
+    log: &'a Log,
+    message: OnceCell<Folded>,
+    attributes: OnceCell<Option<Map<String, Value>>>,
+}
+
+impl<'a> Candidate<'a> {
+    /// This log.
+    pub fn new(log: &'a Log) -> Self {
+        Self { log, message: OnceCell::new(), attributes: OnceCell::new() }
+    }
+
+    fn folded(&self) -> &Folded {
+        self.message.get_or_init(|| Folded::new(&self.log.message))
+    }
+
+    fn attribute(&self, key: &str) -> Option<&Value> {
+        let parse = || serde_json::from_str(self.log.extra.attributes.as_ref()?.as_str()).ok();
+        self.attributes.get_or_init(parse).as_ref()?.get(key)
+    }
+}
+
 impl LogFilter {
     /// Whether a log is wanted.
     pub fn matches(&self, log: &Log) -> bool {
+        self.lets_through(&Candidate::new(log))
+    }
+
+    /// The same of a log that several filters are asked about.
+    pub fn lets_through(&self, candidate: &Candidate<'_>) -> bool {
+        let log = candidate.log;
         let level = || Level::from_filter(&log.level).is_some_and(|level| self.levels.contains(&level));
         (self.apps.is_empty() || self.apps.contains(&log.app))
             && (self.levels.is_empty() || level())
@@ -68,8 +100,8 @@ impl LogFilter {
                 .trace_id
                 .as_deref()
                 .is_none_or(|wanted| log.extra.trace_id.as_ref().is_some_and(|trace_id| trace_id.as_str() == wanted))
-            && self.attributes.iter().all(|attribute| attribute.holds(log.extra.attributes.as_ref()))
-            && Term::all_hold(&self.terms, &log.message)
+            && self.attributes.iter().all(|attribute| attribute.is(candidate.attribute(&attribute.key)))
+            && self.terms.iter().all(|term| term.holds(&log.message, || candidate.folded()))
     }
 
     /// Whether the text of the logs has to be read to find those that are wanted: no index knows it.
@@ -86,10 +118,8 @@ impl LogFilter {
 }
 
 impl AttributeIs {
-    fn holds(&self, attributes: Option<&Attributes>) -> bool {
-        let parsed = attributes.and_then(|attributes| serde_json::from_str(attributes.as_str()).ok());
-        let Some(Value::Object(object)) = parsed else { return false };
-        match object.get(&self.key) {
+    fn is(&self, found: Option<&Value>) -> bool {
+        match found {
             None | Some(Value::Object(_) | Value::Array(_)) => false,
             Some(Value::String(text)) => *text == self.value,
             Some(Value::Null) => self.value == "null",

@@ -49,19 +49,13 @@ impl Term {
         terms
     }
 
-    /// Whether every term holds of a message.
-    pub(super) fn all_hold(terms: &[Self], message: &str) -> bool {
-        if terms.is_empty() {
-            return true;
-        }
-        let folded = Folded::new(message);
-        terms.iter().all(|term| {
-            let found = match term.comparison {
-                Comparison::Folded => folded.contains(&term.folded),
-                Comparison::Exact => message.contains(&term.text),
-            };
-            found != term.excluded
-        })
+    /// Whether it holds of a message; `folded` gives the same message as it is compared without regard to case.
+    pub(super) fn holds<'a>(&self, message: &str, folded: impl FnOnce() -> &'a Folded) -> bool {
+        let found = match self.comparison {
+            Comparison::Folded => folded().contains(&self.folded),
+            Comparison::Exact => message.contains(&self.text),
+        };
+        found != self.excluded
     }
 }
 

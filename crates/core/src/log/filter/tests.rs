@@ -108,6 +108,25 @@ fn attributes_are_compared_as_they_are_written() {
 }
 
 #[test]
+fn one_log_answers_many_filters_as_it_answers_each() {
+    let log = log("Payment FAILED 支付", Some(r#"{"n":7}"#));
+    let candidate = Candidate::new(&log);
+    for (query, expected) in [
+        ("level=ERROR", true),
+        ("q=failed", true),
+        ("q=支付 -payment", false),
+        ("attr.n=7", true),
+        ("attr.n=8", false),
+        ("attr.m=7", false),
+        ("q=nothing", false),
+        ("q=payment&attr.n=7", true),
+    ] {
+        let (filter, _) = read(query).unwrap();
+        assert_eq!(filter.lets_through(&candidate), expected, "{query}");
+    }
+}
+
+#[test]
 fn a_fingerprint_tells_filters_and_orders_apart() {
     let of = |query: &str| {
         let (filter, order) = read(query).unwrap();

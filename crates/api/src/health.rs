@@ -23,6 +23,7 @@ struct Findings {
     database: Option<Finding>,
     redis: Option<Finding>,
     beat: Option<BeatState>,
+    stopping: bool,
 }
 
 struct Finding {
@@ -33,8 +34,10 @@ struct Finding {
 /// The body of `/readyz`. What the beats are like keeps no server from being ready.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Report {
-    /// `ok` when the database and Redis are.
+    /// `ok` when the process, the database and Redis are.
     pub status: &'static str,
+    /// `ok`, or `stopping` from SIGTERM on.
+    pub process: &'static str,
     /// The database and its schema.
     pub database: String,
     /// Redis.
@@ -48,9 +51,16 @@ impl Health {
     pub fn report(&self) -> Report {
         let findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (database, redis) = (in_words(findings.database.as_ref()), in_words(findings.redis.as_ref()));
-        let status = if database == "ok" && redis == "ok" { "ok" } else { "unavailable" };
+        let process = if findings.stopping { "stopping" } else { "ok" };
+        let ready = [process, &database, &redis].into_iter().all(|state| state == "ok");
+        let status = if ready { "ok" } else { "unavailable" };
         let beat = findings.beat.filter(|_| database == "ok").map_or("unknown", BeatState::as_str);
-        Report { status, database, redis, beat }
+        Report { status, process, database, redis, beat }
+    }
+
+    /// The process is to end: it is not ready from now on.
+    pub fn stopping(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).stopping = true;
     }
 
     /// Whether the database was not there when it was asked last. One with an old schema is there.

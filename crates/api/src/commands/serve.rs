@@ -19,6 +19,7 @@ use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 
+use crate::health::Health;
 use crate::middleware::identify;
 use crate::routes;
 use crate::state::{BROKER_CONNECTIONS, State, Stores};
@@ -74,7 +75,7 @@ impl Serve {
             self.storage.retention,
         );
         let stop = Stop::on_signals()?;
-        let listen = self.http.listen;
+        let (listen, delay) = (self.http.listen, self.http.stop_delay);
         actix_web::rt::System::new().block_on(async move {
             let (health, tails) = (state.health.clone(), state.tails.clone());
             let state = Data::new(state);
@@ -92,7 +93,7 @@ impl Serve {
             }
             health.watch(own_database, own_broker);
             let server = server.run();
-            stop_on(stop, server.handle(), tails);
+            stop_on(Ending { stop, server: server.handle(), health, tails, delay });
             server.await?;
             log::info!("stopped");
             Ok(())
@@ -100,15 +101,27 @@ impl Serve {
     }
 }
 
-/// Stops the server when it is told to: after the first signal the requests under way are answered, after the second
-/// they are cut off. The server's own handling takes SIGINT for the second at once.
+/// What has to do with the end of a server.
+struct Ending {
+    stop: Stop,
+    server: ServerHandle,
+    health: Health,
+    tails: Tails,
+    delay: Duration,
+}
+
+/// Stops the server when it is told to: after the first signal it is not ready any more, after the delay it takes no new
+/// requests and answers those under way, after the second signal they are cut off. The server's own handling takes SIGINT
+/// for the second at once.
 #[expect(clippy::exit, reason = "the second signal says so")]
-fn stop_on(stop: Stop, server: ServerHandle, tails: Tails) {
+fn stop_on(Ending { stop, server, health, tails, delay }: Ending) {
     std::thread::spawn(move || {
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, FOREVER);
         }
-        log::info!("stopping: no new requests");
+        health.stopping();
+        log::info!("stopping: no new requests in {} s", delay.as_secs_f64());
+        stop.wait(Urgency::Now, delay);
         // They would go on for as long as their clients like.
         tails.close();
         // It stops from then on; its end is waited for by `run`.

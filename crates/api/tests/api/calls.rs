@@ -299,6 +299,27 @@ fn a_request_under_way_is_answered_before_the_server_ends() {
 }
 
 #[test]
+fn a_server_that_is_to_stop_says_so_before_it_takes_no_more() {
+    let system = System::new();
+    let mut api = system.serve_with(&[("STOP_DELAY", "1h")]);
+    assert_eq!(api.get("/readyz").json()["process"], "ok");
+    api.process.signal(Signal::Term);
+    let ready = eventually("it to say so", || Some(api.get("/readyz")).filter(|ready| ready.status == 503));
+    let told = json!({"status": "unavailable", "process": "stopping", "database": "ok", "redis": "ok"});
+    for part in ["status", "process", "database", "redis"] {
+        assert_eq!(ready.json()[part], told[part], "{part}");
+    }
+    assert_eq!(api.get("/healthz").status, 200, "it is alive");
+    assert_eq!(api.post("/api/logs/", &json!({"app": 1, "level": "INFO", "message": "late"})).status, 201);
+    api.process.signal(Signal::Term);
+    assert_eq!(api.process.wait().code(), Some(1), "the second signal waits for nobody");
+
+    let mut api = system.serve_with(&[("STOP_DELAY", "1s")]);
+    api.process.signal(Signal::Term);
+    assert_eq!(api.process.wait().code(), Some(0));
+}
+
+#[test]
 fn without_the_database_the_server_is_up_and_says_what_it_waits_for() {
     let system = System::new();
     let settings = [("LISTEN", "127.0.0.1:0"), ("DATABASE_URL", "mysql://nobody@127.0.0.1:1/none")];

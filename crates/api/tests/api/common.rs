@@ -80,7 +80,7 @@ impl System {
 
     /// The same with further settings.
     pub(crate) fn serve_with(&self, more: &[(&str, &str)]) -> Api {
-        let mut settings = vec![("LISTEN", "127.0.0.1:0")];
+        let mut settings = vec![("LISTEN", "127.0.0.1:0"), ("STOP_DELAY", "0s")];
         settings.extend_from_slice(more);
         let api = Api::of(self.start("logmon-api", &["serve"], &settings));
         eventually("the API", || (api.get("/readyz").status == 200).then_some(()));

@@ -29,6 +29,10 @@ pub struct HttpSettings {
     #[arg(long, env = "INGEST_QUEUE_AGE", default_value = "1h", value_parser = values::duration)]
     pub ingest_queue_age: Duration,
 
+    /// How long new requests are still answered after SIGTERM, while /readyz says 503, so that a load balancer sends no more; 0s for none
+    #[arg(long, env = "STOP_DELAY", default_value = "3s", value_parser = delay)]
+    pub stop_delay: Duration,
+
     /// The key for what is kept secret at rest; nothing is so far, so it may be left out
     #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = values::secret)]
     pub secret_key: Option<SecretString>,
@@ -41,6 +45,10 @@ pub struct MetricsSettings {
     /// The address and port of /metrics, /healthz and /readyz; off unless set. Suggested: 127.0.0.1:9101 for a worker, 127.0.0.1:9102 for beat
     #[arg(long, env = "METRICS_LISTEN", value_parser = listen)]
     pub metrics_listen: Option<SocketAddr>,
+}
+
+fn delay(text: &str) -> Result<Duration, String> {
+    if text == "0s" { Ok(Duration::ZERO) } else { values::duration(text) }
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use logmon_core::schedule::progress::BeatState;
 use logmon_store::broker::Broker;
-use logmon_store::db::{Database, migrations, schedules};
+use logmon_store::db::schedules::{self, Entries, Entry};
+use logmon_store::db::{Database, migrations};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,8 +24,17 @@ pub struct Health(Arc<Mutex<Findings>>);
 struct Findings {
     database: Option<Finding>,
     redis: Option<Finding>,
-    beat: Option<BeatState>,
+    schedule: Option<Schedule>,
     stopping: bool,
+}
+
+/// What was found of the schedule.
+#[derive(Clone)]
+pub struct Schedule {
+    /// What the beats are like.
+    pub beat: BeatState,
+    /// Of each entry, for how long the oldest slot that is due has waited to be pushed; zero where none does.
+    pub overdue: Vec<(String, Duration)>,
 }
 
 struct Finding {
@@ -54,8 +65,15 @@ impl Health {
         let process = if findings.stopping { "stopping" } else { "ok" };
         let ready = [process, &database, &redis].into_iter().all(|state| state == "ok");
         let status = if ready { "ok" } else { "unavailable" };
-        let beat = findings.beat.filter(|_| database == "ok").map_or("unknown", BeatState::as_str);
+        let schedule = findings.schedule.as_ref().filter(|_| database == "ok");
+        let beat = schedule.map_or("unknown", |schedule| schedule.beat.as_str());
         Report { status, process, database, redis, beat }
+    }
+
+    /// What was found of the schedule last; nothing while the database is away.
+    pub fn schedule(&self) -> Option<Schedule> {
+        let findings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        findings.schedule.clone().filter(|_| in_words(findings.database.as_ref()) == "ok")
     }
 
     /// The process is to end: it is not ready from now on.
@@ -77,7 +95,7 @@ impl Health {
     pub fn watch(&self, database: Database, broker: Broker) {
         let health = self.clone();
         std::thread::spawn(move || {
-            let note = |state| health.note_beat(state);
+            let note = |found| health.note_schedule(found);
             health.keep_asking("the database", |f| &mut f.database, || check_database(&database, note));
         });
         let health = self.clone();
@@ -86,9 +104,10 @@ impl Health {
         });
     }
 
-    fn note_beat(&self, state: BeatState) {
-        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).beat.replace(state);
-        if before == Some(state) {
+    fn note_schedule(&self, found: Schedule) {
+        let state = found.beat;
+        let before = self.0.lock().unwrap_or_else(PoisonError::into_inner).schedule.replace(found);
+        if before.is_some_and(|before| before.beat == state) {
             return;
         }
         match state {
@@ -143,12 +162,15 @@ fn is_away(finding: Option<&Finding>) -> bool {
 
 const SCHEMA: &str = "the schema is old";
 
-fn check_database(database: &Database, note: impl Fn(BeatState)) -> Result<(), String> {
+fn check_database(database: &Database, note: impl Fn(Schedule)) -> Result<(), String> {
     let mut conn = database.get().map_err(|e| e.to_string())?;
     match migrations::pending(&mut conn).map_err(|e| e.to_string())? {
         0 => {
-            let found = schedules::list(&mut conn).map_err(|e| e.to_string())?;
-            note(BeatState::of(found.entries.iter().map(|entry| &entry.progress), found.now));
+            let Entries { entries, now } = schedules::list(&mut conn).map_err(|e| e.to_string())?;
+            let beat = BeatState::of(entries.iter().map(|entry| &entry.progress), now);
+            let waited = |slot: DateTime<Utc>| (now - slot).to_std().unwrap_or_default();
+            let overdue = |entry: Entry| (entry.name, entry.progress.overdue(now).map(waited).unwrap_or_default());
+            note(Schedule { beat, overdue: entries.into_iter().map(overdue).collect() });
             Ok(())
         }
         pending => Err(format!("{SCHEMA}: {pending} migrations are to be run by `logmon-api migrate`")),

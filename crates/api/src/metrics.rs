@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
+use logmon_core::schedule::progress::BeatState;
 use logmon_store::broker::{Figures, QueueFigures};
 use logmon_store::db::writer;
 use logmon_store::metrics::{self, Timing};
@@ -14,7 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::health::Report;
+use crate::health::{Health, Schedule};
 use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
@@ -81,6 +82,11 @@ struct Queue {
     queue: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Entry {
+    entry: String,
+}
+
 impl Metrics {
     /// Figures that begin at none.
     pub fn new(writer: &writer::Figures, tails: &Tails) -> Self {
@@ -124,13 +130,16 @@ impl Metrics {
         }
     }
 
-    /// Everything as text: what was noted, and what was found just now; what is on Redis is left out where it did not
-    /// answer.
-    pub fn page(&self, health: &Report, found: Option<&Figures>) -> String {
-        let mut now = metrics::registry();
+    /// Everything as text: what was noted, and what was found just now; what is on Redis or in the database is left out
+    /// where it did not answer.
+    pub fn page(&self, health: &Health, found: Option<&Figures>) -> String {
+        let (mut now, report) = (metrics::registry(), health.report());
         let mut up = |name: &str, help: &str, state: &str| gauge(&mut now, name, help, u64::from(state == "ok"));
-        up("database_up", "Whether the database answers and its schema is current", &health.database);
-        up("redis_up", "Whether Redis answers", &health.redis);
+        up("database_up", "Whether the database answers and its schema is current", &report.database);
+        up("redis_up", "Whether Redis answers", &report.redis);
+        if let Some(schedule) = health.schedule() {
+            overdue(&mut now, &schedule);
+        }
         if let Some(found) = found {
             gauge(&mut now, "messages_in_flight", "Messages that a worker holds", found.in_flight);
             gauge(&mut now, "messages_delayed", "Messages that are not due yet", found.delayed);
@@ -150,6 +159,16 @@ impl Metrics {
         }
         page + &metrics::page(&self.registry)
     }
+}
+
+fn overdue(registry: &mut Registry, schedule: &Schedule) {
+    let overdue = Family::<Entry, Gauge<f64, AtomicU64>>::default();
+    for (entry, waited) in &schedule.overdue {
+        overdue.get_or_create(&Entry { entry: entry.clone() }).set(waited.as_secs_f64());
+    }
+    gauge(registry, "beat_up", "Whether a beat is at work", u64::from(schedule.beat != BeatState::Down));
+    let help = "For how long the oldest slot that is due has waited to be pushed; 0 where none does";
+    registry.register("schedule_overdue_seconds", help, overdue);
 }
 
 fn queues(registry: &mut Registry, queues: &[QueueFigures]) {

@@ -251,22 +251,28 @@ impl Board {
         }
     }
 
-    /// For the reporter: waits for reports, those of the last time being done; there are none when all slots have ended.
-    pub fn reports(&self) -> Vec<Report> {
+    /// For the reporter: waits for reports, those of the last time being done; there may be none after `patience`. `None`
+    /// when all slots have ended and nothing is left.
+    pub fn reports(&self, patience: Duration) -> Option<Vec<Report>> {
         let mut state = self.state();
         for tag in std::mem::take(&mut state.reporting) {
             state.forget(&tag);
         }
         state.unreported = state.reports.len();
         self.call_fetcher(&state);
-        while state.reports.is_empty() && !state.complete {
+        if state.reports.is_empty() && !state.complete {
             state.reporter_waits = true;
-            state = self.0.told.wait(state).unwrap_or_else(PoisonError::into_inner);
+            let waited =
+                self.0.told.wait_timeout_while(state, patience, |state| state.reports.is_empty() && !state.complete);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.reporter_waits = false;
+        }
+        if state.reports.is_empty() && state.complete {
+            return None;
         }
         let reports = std::mem::take(&mut state.reports);
         state.reporting = reports.iter().filter_map(Report::tag).map(str::to_owned).collect();
-        reports
+        Some(reports)
     }
 }
 
@@ -312,9 +318,9 @@ mod tests {
     fn after(runtime: Duration) -> Board {
         let board = Board::new(1, 8);
         board.report(put_back(), runtime);
-        assert_eq!(board.reports().len(), 1);
+        assert_eq!(board.reports(LONG).map(|reports| reports.len()), Some(1));
         board.complete();
-        assert!(board.reports().is_empty(), "the first ones are done");
+        assert!(board.reports(LONG).is_none(), "the first ones are done");
         board
     }
 
@@ -336,9 +342,9 @@ mod tests {
             board.report(put_back(), Duration::ZERO);
         }
         assert_eq!(board.room(&board.state()), 0);
-        assert_eq!(board.reports().len(), 8);
+        assert_eq!(board.reports(LONG).map(|reports| reports.len()), Some(8));
         assert_eq!(board.room(&board.state()), 0, "Redis does not know yet");
-        assert!(board.reports().is_empty());
+        assert!(board.reports(LONG).is_none());
         assert_eq!(board.room(&board.state()), 8);
     }
 

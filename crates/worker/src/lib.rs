@@ -46,13 +46,15 @@ use logmon_core::config::{
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
 use logmon_store::db::Database;
-use logmon_store::db::writer::Writer;
+use logmon_store::db::writer::{self, Writer};
+use logmon_store::metrics::Pulse;
 use logmon_store::watch::Watch;
 
 use board::Board;
 use context::{Context, SoftLimit};
 use events::Events;
 use fetcher::Fetcher;
+use heartbeat::Loop;
 use limits::Limits;
 use metrics::{Counting, Figures};
 use presence::{Open, Presence};
@@ -106,6 +108,9 @@ pub fn run() -> ExitCode {
 /// Connections to Redis: for the fetcher, the reporter, the heartbeat, the reaper, the watch and the end.
 const REDIS_CONNECTIONS: u32 = 6;
 
+/// How often the database is asked whether it is there.
+const ASK_DATABASE: Duration = Duration::from_secs(1);
+
 /// Connections to the database beside one for each slot: a slot without one would only put its tasks back.
 const OTHER_CONNECTIONS: usize = 2;
 
@@ -127,7 +132,7 @@ impl Cli {
             stop: stop.clone(),
         };
         let figures = Figures::default();
-        self.show(&figures, &open)?;
+        self.show(&figures, &open, context.writer.figures())?;
         let Some(name) = stop.wait_for("Redis", || self.enter(&broker, &worker)) else { return Ok(()) };
         let interval = heartbeat::interval(self.worker.worker_timeout, self.worker.visibility_timeout);
         let vitals = Vitals { name: name.clone(), interval, open: open.clone() };
@@ -150,6 +155,7 @@ impl Cli {
                 events,
                 clock: Arc::new(SystemClock),
                 stop: stop.clone(),
+                pulse: figures.reporting.clone(),
             };
             let limiting = time_limits::start(open.time_limits, open.running, slots.clone());
             let Open { queues, board, revokes, .. } = open;
@@ -160,9 +166,9 @@ impl Cli {
                 board,
                 revokes,
                 stop,
-                pulse: figures.fetching,
+                pulse: figures.fetching.clone(),
             };
-            self.serve(&slots, fetcher, reporter, &vitals);
+            self.serve(&slots, fetcher, reporter, &vitals, figures.reaping);
             limiting.stop();
         }
         beating.stop();
@@ -172,10 +178,19 @@ impl Cli {
     }
 
     /// Shows the figures to whoever asks at `METRICS_LISTEN`.
-    fn show(&self, figures: &Figures, open: &Open) -> anyhow::Result<()> {
+    fn show(&self, figures: &Figures, open: &Open, writer: &writer::Figures) -> anyhow::Result<()> {
         let Some(listen) = self.metrics.metrics_listen else { return Ok(()) };
-        let (registry, figures) = (figures.registry(&open.board, &open.running), figures.clone());
+        let (registry, figures) = (figures.registry(&open.board, &open.running, writer), figures.clone());
         let (patience, stop) = (self.worker.worker_timeout, open.stop.clone());
+        // A connection of its own, so that a worker whose slots are all taken does not look like one without a database.
+        let own = DatabaseSettings { database_connections: NonZeroU32::MIN, ..self.database.clone() };
+        let (database, pulse) = (Database::new(&own), figures.database.clone());
+        // It ends with the process.
+        drop(Loop::start(ASK_DATABASE, move || {
+            if database.get().is_ok() {
+                pulse.beat();
+            }
+        }));
         logmon_store::metrics::serve(listen, registry, move || figures.ready(patience, &stop))
             .with_context(|| format!("METRICS_LISTEN is {listen}, but that address cannot be listened on"))?;
         Ok(())
@@ -217,14 +232,14 @@ impl Cli {
     }
 
     /// Runs tasks until the process is told to end, and those that run then to their end, within the grace.
-    fn serve(&self, slots: &Slots, fetcher: Fetcher, reporter: Reporter, vitals: &Vitals) {
+    fn serve(&self, slots: &Slots, fetcher: Fetcher, reporter: Reporter, vitals: &Vitals, reaped: Pulse) {
         let (board, stop, broker) = (fetcher.board.clone(), fetcher.stop.clone(), fetcher.broker.clone());
         let worker = fetcher.worker.clone();
         slots.fill();
         let fetching = std::thread::spawn(move || fetcher.run());
         let reporting = std::thread::spawn(move || reporter.run());
-        let reaping =
-            reaper::start(broker.clone(), self.worker.worker_timeout, self.worker.visibility_timeout, stop.clone());
+        let (timeout, visibility) = (self.worker.worker_timeout, self.worker.visibility_timeout);
+        let reaping = reaper::start(broker.clone(), timeout, visibility, stop.clone(), reaped);
         while !stop.is_raised() {
             stop.wait(Urgency::Finish, Duration::from_secs(3_600));
         }

@@ -1,4 +1,4 @@
-//! What this worker tells those who watch it: what became of tasks, and whether its loops turn.
+//! What this worker tells those who watch it: what became of tasks, whether its loops turn, and whether the database answers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use logmon_core::celery::{Outcome, TaskMessage};
 use logmon_core::stop::Stop;
+use logmon_store::db::writer;
 use logmon_store::metrics::{Pulse, Ready, Timing, registry};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
@@ -33,6 +34,12 @@ pub struct Figures {
     pub heartbeat: Pulse,
     /// Beats when messages are asked for, or the slots are all taken.
     pub fetching: Pulse,
+    /// Beats when what became of messages is being told, or there is nothing to tell.
+    pub reporting: Pulse,
+    /// Beats when what is due and what dead workers held has been looked for.
+    pub reaping: Pulse,
+    /// Beats when the database answers.
+    pub database: Pulse,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,8 +55,9 @@ struct ByOutcome {
 
 impl Figures {
     /// Everything there is to be seen.
-    pub fn registry(&self, board: &Board, running: &Running) -> Registry {
+    pub fn registry(&self, board: &Board, running: &Running, writer: &writer::Figures) -> Registry {
         let mut registry = registry();
+        writer.register(&mut registry);
         registry.register("task_runtime_seconds", "How long runs of a task took", self.runtime.clone());
         let outcomes = "Runs by how they ended: success, failure, retry, revoked";
         registry.register("task_runs", outcomes, self.ended.clone());
@@ -59,12 +67,15 @@ impl Figures {
         registry
     }
 
-    /// Whether the loops turn, each within `patience` and no less than 5 s, and go on.
+    /// Whether the loops turn and the database answers, each within `patience` and no less than 5 s, and they go on.
     pub fn ready(&self, patience: Duration, stop: &Stop) -> Ready {
         let patience = patience.max(PATIENCE_MIN);
         Ready::from([
+            ("database", self.database.within(patience)),
             ("fetching", self.fetching.within(patience)),
             ("heartbeat", self.heartbeat.within(patience)),
+            ("reaping", self.reaping.within(patience)),
+            ("reporting", self.reporting.within(patience)),
             ("process", if stop.is_raised() { Err("stopping".to_owned()) } else { Ok(()) }),
         ])
     }

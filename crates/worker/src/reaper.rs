@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use logmon_core::stop::Stop;
 use logmon_store::broker::{Broker, BrokerError};
+use logmon_store::metrics::Pulse;
 
 use crate::heartbeat::Loop;
 
 /// How often delayed messages are looked at.
 const PROMOTE: Duration = Duration::from_millis(200);
 
-/// Starts the loop. Dead workers are looked for five times within `timeout`, after which one of ours counts as dead; one of
-/// Python's does so when it has held a message for `visibility`.
-pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop) -> Loop {
+/// Starts the loop.
+///
+/// Dead workers are looked for five times within `timeout`, after which one of ours counts as dead; one of Python's does so
+/// when it has held a message for `visibility`. `pulse` beats at each turn that Redis has answered.
+pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop, pulse: Pulse) -> Loop {
     let mut next_reap = Instant::now();
     Loop::start(PROMOTE, move || {
         if stop.is_raised() {
@@ -35,9 +38,10 @@ pub fn start(broker: Broker, timeout: Duration, visibility: Duration, stop: Stop
             }
             Ok(())
         });
-        if let Err(error) = done {
+        match done {
+            Ok(()) => pulse.beat(),
             // The fetcher says that Redis is away, and when it is back.
-            log::debug!("nothing brought back: {error}");
+            Err(error) => log::debug!("nothing brought back: {error}"),
         }
     })
 }

@@ -7,6 +7,7 @@ use logmon_core::celery::{Outcome, ResultPolicy, TaskMessage};
 use logmon_core::clock::Clock;
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, Burial, Counted, Due, Finish, Held, Keep, WorkerId};
+use logmon_store::metrics::Pulse;
 
 use crate::board::Board;
 use crate::events::{Event, Events};
@@ -17,6 +18,9 @@ const AT_ONCE: usize = 100;
 
 /// How long a task waits that came while the database took nothing.
 const PUT_BACK: Duration = Duration::from_secs(1);
+
+/// How long a turn waits for reports.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What reports for this worker.
 pub struct Reporter {
@@ -32,16 +36,16 @@ pub struct Reporter {
     pub clock: Arc<dyn Clock>,
     /// Until when Redis is waited for.
     pub stop: Stop,
+    /// Beats at each turn.
+    pub pulse: Pulse,
 }
 
 impl Reporter {
     /// Works until the board is complete and everything is reported.
     pub fn run(&self) {
         loop {
-            let reports = self.board.reports();
-            if reports.is_empty() {
-                return;
-            }
+            self.pulse.beat();
+            let Some(reports) = self.board.reports(PATIENCE) else { return };
             let mut runs = Vec::new();
             for report in reports {
                 match report {

@@ -42,6 +42,6 @@ pub async fn ready(state: Data<State>) -> impl Responder {
 )]
 pub async fn metrics(state: Data<State>) -> impl Responder {
     let found = state.broker(|broker| broker.figures(&[DEFAULT_QUEUE, INGEST_QUEUE])).await.ok();
-    let page = state.metrics.page(&state.health.report(), found.as_ref());
+    let page = state.metrics.page(&state.health, found.as_ref());
     HttpResponse::Ok().content_type(MEDIA_TYPE).body(page)
 }

@@ -1,9 +1,12 @@
 //! What the three processes tell of themselves.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use logmon_core::celery::{Arguments, NewTask};
 use logmon_core::tasks::{Noop, Task as _};
 use logmon_store::testing::http::send;
 use logmon_store::testing::process::{Process, eventually};
+use logmon_store::testing::proxy::{Proxy, Weather};
 use serde_json::json;
 
 use crate::common::System;
@@ -11,7 +14,7 @@ use crate::common::System;
 const ANY: (&str, &str) = ("METRICS_LISTEN", "127.0.0.1:0");
 
 /// A figure of a process, by its name and labels as they are written; `None` while there is none.
-fn figure(address: &str, name: &str) -> Option<f64> {
+pub(crate) fn figure(address: &str, name: &str) -> Option<f64> {
     let page = send(address, "GET", "/metrics", &[], None).unwrap();
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").unwrap().starts_with("application/openmetrics-text"));
@@ -76,7 +79,8 @@ fn the_figures_of_all_three_move() {
     eventually("the dead letter", || (shown("dead_letters") == Some(1.0)).then_some(()));
     assert_eq!((shown("workers"), shown("queue_depth{queue=\"celery\",priority=\"0\"}")), (Some(1.0), Some(0.0)));
     eventually("a ready worker", || (ready(&at).0 == 200).then_some(()));
-    assert_eq!(ready(&at).1, json!({"status": "ok", "fetching": "ok", "heartbeat": "ok", "process": "ok"}));
+    let parts = ["status", "database", "fetching", "heartbeat", "process", "reaping", "reporting"];
+    assert_eq!(ready(&at).1, json!(parts.map(|part| (part, "ok")).into_iter().collect::<BTreeMap<_, _>>()));
 
     let beat = system.start("logmon-beat", &[], &[ANY, ("CHECK_INTERVAL", "1s")]);
     let at = address(&beat);
@@ -98,5 +102,69 @@ fn a_worker_whose_loops_do_not_turn_is_not_ready() {
     let worker = system.start("logmon-worker", &[], &[ANY, ("REDIS_URL", &url)]);
     let (status, report) = ready(&address(&worker));
     assert_eq!((status, &report["status"]), (503, &json!("unavailable")));
-    assert_eq!((&report["heartbeat"], &report["process"]), (&json!("not begun yet"), &json!("ok")));
+    assert_eq!((&report["heartbeat"], &report["process"]), (&json!("no sign of life yet"), &json!("ok")));
+}
+
+#[test]
+fn a_worker_whose_database_does_not_answer_is_not_ready() {
+    let system = System::new();
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let worker = system.work(&[ANY, ("DATABASE_URL", &url), ("WORKER_TIMEOUT", "5s")]);
+    let at = address(&worker);
+    eventually("a ready worker", || (ready(&at).0 == 200).then_some(()));
+    for weather in [Weather::Silent, Weather::Cut] {
+        proxy.set(weather);
+        let report = eventually("it to notice", || Some(ready(&at)).filter(|(status, _)| *status == 503)).1;
+        assert!(report["database"].as_str().unwrap().starts_with("no sign of life for "), "{report}");
+        proxy.set(Weather::Cut);
+        proxy.set(Weather::Fair);
+        eventually("it to be ready again", || (ready(&at).0 == 200).then_some(()));
+    }
+}
+
+/// Of a figure: its name as Prometheus asks for it, its kind, and its labels.
+type Figure = (String, String, String);
+
+/// What the table of a README says of the program that has this column.
+fn told(readme: &str, column: usize) -> BTreeSet<Figure> {
+    let rows = readme.lines().map(|line| line.split('|').map(|cell| cell.trim().replace('`', "")).collect::<Vec<_>>());
+    let figures =
+        rows.filter(|row| row.get(2).is_some_and(|kind| ["counter", "gauge", "histogram"].contains(&&**kind)));
+    let of_program = figures.filter(|row| row[5 + column] == "✓");
+    of_program.map(|row| (row[1].clone(), row[2].clone(), row[3].replace(' ', ""))).collect()
+}
+
+/// What a process shows.
+fn shown(address: &str) -> BTreeSet<Figure> {
+    let page = String::from_utf8(send(address, "GET", "/metrics", &[], None).unwrap().body).unwrap();
+    let kinds = page.lines().filter_map(|line| line.strip_prefix("# TYPE logmon_")?.split_once(' '));
+    let figure = |(name, kind): (&str, &str)| {
+        let name = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
+        let sample = if kind == "histogram" { format!("logmon_{name}_count") } else { format!("logmon_{name}") };
+        let labels = page.lines().find_map(|line| line.strip_prefix(&sample)?.strip_prefix('{')?.split_once("} "));
+        let labels = labels.map_or_else(Vec::new, |(labels, _)| labels.split("\",").collect());
+        let labels: Vec<&str> = labels.iter().filter_map(|label| Some(label.split_once('=')?.0)).collect();
+        (name, kind.to_owned(), labels.join(","))
+    };
+    kinds.map(figure).collect()
+}
+
+#[test]
+fn every_figure_is_in_the_readme_and_no_other() {
+    let system = System::new();
+    let (api, worker) = (system.serve(), system.work(&[ANY]));
+    let beat = system.start("logmon-beat", &[], &[ANY, ("CHECK_INTERVAL", "1s")]);
+    let (worker, beat) = (address(&worker), address(&beat));
+    let has = |address: &str, name: &str| shown(address).iter().any(|figure| figure.0 == name).then_some(());
+    eventually("a run", || has(&worker, "task_runs_total"));
+    eventually("a push", || has(&beat, "schedule_pushed_total"));
+    eventually("the schedule", || has(&api.address, "schedule_overdue_seconds"));
+    let readmes = [include_str!("../../../../README.md"), include_str!("../../../../README.zh-CN.md")];
+    for (column, address) in [&api.address, &worker, &beat].into_iter().enumerate() {
+        let shown = shown(address);
+        assert!(shown.len() > 1, "{shown:?}");
+        for readme in readmes {
+            assert_eq!(told(readme, column), shown);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use logmon_store::testing::process::{Signal, eventually};
 use serde_json::{Value, json};
 
 use crate::common::{Api, System};
+use crate::metrics::figure;
 
 const CHECK: &str = "check-error-logs-every-10-minutes";
 
@@ -50,10 +51,16 @@ fn the_schedule_is_told_and_a_dead_beat_is_noticed() {
     system.database.execute("UPDATE core_schedule SET handled_until = handled_until - INTERVAL 1 MINUTE, seen_at = seen_at + INTERVAL 1 HOUR");
     beat_is(&api, "late");
     assert_eq!(check(&api).unwrap()["late"], true);
+    let check_overdue = format!("schedule_overdue_seconds{{entry=\"{CHECK}\"}}");
+    let overdue = |name: &str| figure(&api.address, name).unwrap();
+    assert!(overdue(&check_overdue) > 30.0 && overdue("beat_up") == 1.0);
+    assert_eq!(overdue("schedule_overdue_seconds{entry=\"rotate-partitions\"}"), 0.0, "it is not due");
     system.database.execute("UPDATE core_schedule SET seen_at = seen_at - INTERVAL 2 HOUR");
     beat_is(&api, "down");
     assert_eq!(api.get("/api/schedules/").json().as_array().unwrap().len(), 3, "they are still told");
+    assert_eq!(overdue("beat_up"), 0.0);
     beat.signal(Signal::Cont);
     beat_is(&api, "ok");
     assert_eq!(check(&api).unwrap()["late"], false);
+    eventually("nothing to be overdue", || (overdue(&check_overdue) < 30.0).then_some(()));
 }

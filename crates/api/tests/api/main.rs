@@ -6,6 +6,7 @@ mod batches;
 mod beats;
 mod calls;
 mod common;
+mod context;
 mod dead_batches;
 mod drf;
 mod event_ids;

@@ -51,6 +51,15 @@ pub fn get(conn: &mut Connection, id: LogId, created_at: DateTime<Utc>) -> Resul
     Ok(row.map(Log::from))
 }
 
+/// The log with an id, if it is there.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn find(conn: &mut Connection, id: LogId) -> Result<Option<Log>, DbError> {
+    let row = core_log::table.select(LogRow::as_select()).filter(core_log::id.eq(id.0)).first(conn).optional()?;
+    Ok(row.map(Log::from))
+}
+
 /// Deletes some of an app's logs and says how many; 0 when there are none left.
 ///
 /// # Errors

@@ -178,3 +178,15 @@ pub struct CreateParameters {
     #[param(rename = "Prefer", nullable = false, example = "respond-async")]
     pub prefer: Option<String>,
 }
+
+/// How many logs there are to be around one.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ContextParameters {
+    /// How many older ones at most.
+    #[param(minimum = 0, maximum = 500, default = 50)]
+    pub before: Option<u32>,
+    /// How many newer ones at most.
+    #[param(minimum = 0, maximum = 500, default = 50)]
+    pub after: Option<u32>,
+}

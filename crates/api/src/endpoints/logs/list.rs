@@ -1,18 +1,16 @@
 //! GET of `/api/logs/`: which logs are wanted, and a page of them.
 
-use std::time::Duration;
-
 use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, Responder};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
-use logmon_core::log::{Log, LogFilter, Order};
-use logmon_core::page::{Cursor, Page};
+use logmon_core::log::{LogFilter, Order};
+use logmon_core::page::Page;
 use logmon_store::db::log_search;
 
-use super::LogView;
 use super::document::{FilterParameters, OrderName, RangeParameters};
+use super::{DEADLINE, LogView, place};
 use crate::error::ApiError;
 use crate::openapi::shared::{Busy, Paging};
 use crate::query::{Listing, Query};
@@ -20,8 +18,6 @@ use crate::state::State;
 
 /// How far back a text is looked for where nothing is said.
 const TEXT_RANGE: TimeDelta = TimeDelta::hours(24);
-/// How long the database looks for a text at most.
-const TEXT_DEADLINE: Duration = Duration::from_millis(1_700);
 
 /// From when on logs were looked at, and until when, where that is not for ever.
 const SINCE: HeaderName = HeaderName::from_static("x-logmon-since");
@@ -59,9 +55,8 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;
-        log_search::list(conn, &filter, order, page_and_one, TEXT_DEADLINE)
+        log_search::list(conn, &filter, order, page_and_one, DEADLINE)
     });
-    let place = |log: &Log| Cursor { created_at: log.created_at, id: log.id.0 };
     let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned(&ends)).customize();
     for End { header, time, .. } in ends {
         answer = answer.insert_header((header, time));

@@ -5,6 +5,7 @@ pub mod document;
 mod export;
 mod histogram;
 mod list;
+mod show;
 mod tail;
 
 // What `utoipa::path` makes beside a handler goes with it.
@@ -12,15 +13,22 @@ pub use create::{__path_create, create};
 pub use export::{__path_export, export};
 pub use histogram::{__path_histogram, histogram};
 pub use list::{__path_list, list};
+pub use show::{__path_context, __path_show, context, show};
 pub use tail::{__path_tail, tail};
+
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use logmon_core::app::AppId;
 use logmon_core::log::{Attributes, Extra, Log, LogId, SpanId, TraceId};
+use logmon_core::page::Cursor;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{rfc3339, rfc3339_or_none};
+
+/// How long the database looks for logs at most.
+const DEADLINE: Duration = Duration::from_millis(1_700);
 
 /// What OPTIONS says of a POST, as DRF does.
 pub const ACTIONS: &str = include_str!("actions.json");
@@ -66,4 +74,9 @@ impl From<Log> for LogView {
         let Extra { attributes, trace_id, span_id, received_at, timestamp_clamped } = extra;
         Self { id, level, message, created_at, app, attributes, trace_id, span_id, received_at, timestamp_clamped }
     }
+}
+
+/// A log's place in a list.
+fn place(log: &Log) -> Cursor {
+    Cursor { created_at: log.created_at, id: log.id.0 }
 }

@@ -58,7 +58,7 @@ pub struct State {
     pub tails: Tails,
 }
 
-/// How many texts are looked for at once; the database's other connections are for those who know where to look.
+/// How many texts are looked for at once.
 const SEARCHES: usize = 4;
 
 /// How many exports run at once, each on a connection to the database of its own.
@@ -82,7 +82,7 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
-            search_turns: Arc::new(Semaphore::new(SEARCHES)),
+            search_turns: Arc::new(Semaphore::new(searches(stores.database_connections))),
             export_turns: Arc::new(Semaphore::new(EXPORTS)),
             apps: Apps::default(),
             metrics: Metrics::new(stores.writer.figures(), &tails),
@@ -211,6 +211,11 @@ impl State {
         let broker = self.broker.clone();
         bounded("Redis", self.broker_turns.clone(), move || work(&broker).map_err(Into::into)).await
     }
+}
+
+/// How many of the connections may look for texts: the others are for those who know where to look.
+fn searches(connections: usize) -> usize {
+    SEARCHES.min(connections / 2).max(1)
 }
 
 /// The apps that are known to exist. Clones share them.

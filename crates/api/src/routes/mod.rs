@@ -21,6 +21,7 @@ fn api() -> Vec<Endpoint> {
         Endpoint::new("", "Api Root", "The default basic root view for DefaultRouter").get(call!(root::show)),
         Endpoint::new("/logs", "Log List", "").get(call!(logs::list)).post(call!(logs::create)).actions(logs::ACTIONS),
         Endpoint::new("/logs/histogram", "Log Histogram", "").get(call!(logs::histogram)),
+        Endpoint::new("/logs/last", "Last Log", "").get(call!(logs::last)),
         Endpoint::new("/logs/{id}", "Log Instance", "").get(call!(logs::show)),
         Endpoint::new("/logs/{id}/context", "Log Context", "").get(call!(logs::context)),
         Endpoint::new("/alerts", "Alert List", "").get(call!(alerts::list)),

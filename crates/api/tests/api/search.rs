@@ -103,6 +103,64 @@ fn pages_keep_to_the_range_of_the_first_and_to_their_own_list() {
 }
 
 #[test]
+fn the_newest_match_outside_an_empty_range_is_told() {
+    let system = System::new();
+    let api = system.serve();
+    let log = |app: u32, level: &str, message: &str, hours: i64| json!({"app": app, "level": level, "message": message, "timestamp": minutes_ago(60 * hours)});
+    push(
+        &api,
+        &json!([
+            log(1, "ERROR", "disk full", 100),
+            log(1, "ERROR", "disk is full", 50),
+            log(1, "INFO", "ok", 30),
+            log(2, "ERROR", "pay", 2),
+        ]),
+    );
+    let last = |query: &str| {
+        let answer = api.get(&format!("/api/logs/last/?{query}"));
+        assert_eq!(answer.status, 200, "{query}: {}", String::from_utf8_lossy(&answer.body));
+        answer.json()["log"]["message"].clone()
+    };
+    assert_eq!(last("app=1&since=now-1h"), "ok");
+    assert_eq!(last("app=1&level=ERROR&since=now-1h"), "disk is full");
+    assert_eq!(
+        last("app=1&level=ERROR&since=now-60h&until=now-55h"),
+        "disk is full",
+        "what comes after the range is newer"
+    );
+    assert_eq!(last("app=1&level=ERROR&since=now-99h&until=now-49h"), "disk full");
+    assert_eq!(last("q=disk"), "disk is full", "a text is looked for in the past day, which leaves this out");
+    assert_eq!(last("q=disk+-is"), "disk full");
+    for nothing in ["", "app=1", "q=none", "app=9&since=now-1h", "since=now-200h"] {
+        assert_eq!(last(nothing), Value::Null, "{nothing}");
+    }
+    let whole = api.get("/api/logs/last/?app=1&since=now-1h").json();
+    assert_eq!(whole, json!({"log": api.get("/api/logs/?app=1&limit=1").json()[0]}));
+    assert_eq!(api.get("/api/logs/last/?level=LOUD").status, 400);
+}
+
+#[test]
+fn searches_that_take_long_leave_connections_to_the_others() {
+    let system = System::new();
+    // Looking for the text below compares forty characters at each of them.
+    system.database.execute(
+        "INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1, 'INFO', REPEAT('a', 100000), UTC_TIMESTAMP(6) - INTERVAL 1 HOUR FROM seq_1_to_300",
+    );
+    let api = system.serve_with(&[("DATABASE_CONNECTIONS", "2")]);
+    let search = format!("/api/logs/?q={}b", "a".repeat(39));
+    let statuses = std::thread::scope(|scope| {
+        let searching: Vec<_> = (0..4).map(|_| scope.spawn(|| api.get(&search).status)).collect();
+        while searching.iter().any(|searching| !searching.is_finished()) {
+            assert_eq!(messages(&api, "app=2"), Vec::<String>::new());
+        }
+        searching.into_iter().map(|searching| searching.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(statuses.iter().all(|status| [503, 429].contains(status)), "{statuses:?}");
+    assert!(statuses.contains(&503) && statuses.contains(&429), "{statuses:?}");
+}
+
+#[test]
 fn wrong_parameters_are_named_all_at_once() {
     let system = System::new();
     let api = system.serve();

@@ -60,6 +60,25 @@ pub fn list(
     Ok(logs)
 }
 
+/// The newest log that a filter would let through but for its range, which it lies outside of. `None` also where there is
+/// no range.
+///
+/// # Errors
+/// As [`list`].
+pub fn newest_outside(conn: &mut Connection, filter: &LogFilter, deadline: Duration) -> Result<Option<Log>, DbError> {
+    let end = Instant::now() + deadline;
+    let later = filter.until.map(|until| LogFilter { since: Some(until), until: None, ..filter.clone() });
+    let earlier = filter.since.map(|since| LogFilter { since: None, until: Some(since), ..filter.clone() });
+    for side in [later, earlier].into_iter().flatten() {
+        let left = end.saturating_duration_since(Instant::now());
+        let found = list(conn, &side, Order::NewestFirst, Page { limit: 1, after: None }, left)?;
+        if !found.is_empty() {
+            return Ok(found.into_iter().next());
+        }
+    }
+    Ok(None)
+}
+
 /// The apps and levels whose logs may be let through; `None` where all logs are to be read in the order of time.
 pub(super) fn pairs(conn: &mut Connection, filter: &LogFilter) -> Result<Option<Vec<(AppId, Level)>>, DbError> {
     let named = !filter.apps.is_empty();

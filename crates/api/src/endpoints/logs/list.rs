@@ -46,8 +46,7 @@ const UNTIL: HeaderName = HeaderName::from_static("x-logmon-until");
 )]
 pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
-    let now = state.clock.now();
-    let (filter, order) = filter_of(&query, now)?;
+    let (filter, order) = filter_of(&query, state.clock.now())?;
     let list = filter.fingerprint(order);
     let page = Page::of_list(query.last("limit"), query.last("cursor"), list)?;
     let ends = ends_of(&filter);
@@ -64,7 +63,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     Ok(answer)
 }
 
-/// Which logs a list or an export has, and in which order. A text is looked for in a bounded range.
+/// Which logs a list, an export or a search for the last one has, and in which order. A text is looked for in a bounded range.
 pub(super) fn filter_of(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Order), FieldErrors> {
     let (mut filter, order) = LogFilter::from_query(query.pairs(), now)?;
     if filter.reads_text() && filter.since.is_none() {

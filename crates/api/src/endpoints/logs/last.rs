@@ -1,0 +1,43 @@
+//! GET of `/api/logs/last/`: the newest log outside a range in which there is none.
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, Responder};
+use logmon_store::db::log_search;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::document::{FilterParameters, RangeParameters};
+use super::list::filter_of;
+use super::{DEADLINE, LogView};
+use crate::error::ApiError;
+use crate::openapi::shared::Busy;
+use crate::query::Query;
+use crate::state::State;
+
+/// The newest log outside a range.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LastLog)]
+struct LastView {
+    /// Null where there is none.
+    #[schema(value_type = Option<LogView>)]
+    log: Option<LogView>,
+}
+
+/// The newest log that the same parameters would list but for their range: where to look when a list is empty.
+///
+/// A list without a range leaves out nothing, so there is none.
+#[utoipa::path(
+    get,
+    path = "/api/logs/last/",
+    params(FilterParameters, RangeParameters),
+    responses((status = 200, description = "The log.", body = LastView), Busy)
+)]
+pub async fn last(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
+    let (filter, _order) = filter_of(&Query::parse(request.query_string()), state.clock.now())?;
+    let turn = filter.reads_text().then(|| state.search_turn()).transpose()?;
+    let found = state.database(move |conn| {
+        let _turn = turn;
+        log_search::newest_outside(conn, &filter, DEADLINE)
+    });
+    Ok(Json(LastView { log: found.await?.map(LogView::from) }))
+}

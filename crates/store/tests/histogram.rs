@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use logmon_core::app::AppId;
 use logmon_core::log::{Buckets, Level, Record};
 use logmon_store::db::partitions::Dropped;
@@ -104,4 +105,50 @@ fn hours_stay_right_when_apps_go_days_are_dropped_and_counts_are_mended() {
     // An hour of which a part is asked for is not compared with its minutes.
     let part = at(0) - TimeDelta::microseconds(17)..verify::END;
     verify::differences(&mut conn, &part, |_, difference| panic!("{difference:?}")).unwrap();
+}
+
+/// The logs of an app in a range, counted one by one.
+fn of_app(logs: &[Record], app: AppId, range: &Range<DateTime<Utc>>) -> Vec<(Level, u64)> {
+    let mut expected: BTreeMap<Level, u64> = BTreeMap::new();
+    for log in logs.iter().filter(|log| log.app == app && range.contains(&log.created_at)) {
+        *expected.entry(log.level).or_default() += 1;
+    }
+    expected.into_iter().collect()
+}
+
+#[test]
+fn days_are_the_number_of_their_logs_wherever_they_begin_and_end() {
+    let test = TestDatabase::new();
+    let mut random = StdRng::seed_from_u64(7);
+    let logs = logs(&test, &mut random);
+    let mut conn = test.connect();
+    // The days of Greenwich, Shanghai, Kolkata, Kathmandu and St. John's.
+    let day = |day: i64, east: i64| {
+        let midnight = at(0).date_naive().and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(day);
+        midnight - TimeDelta::minutes(east)..midnight + TimeDelta::days(1) - TimeDelta::minutes(east)
+    };
+    let zones = [0, 480, 330, 345, -210];
+    let mut ranges: Vec<_> = zones.into_iter().flat_map(|east| (-1..5).map(move |number| day(number, east))).collect();
+    // Within an hour, from one into the next, and to their edges.
+    for (minutes, length) in [(0, 60), (0, 59), (1, 59), (1, 60), (59, 2), (30, 0), (1, 119), (0, 61), (30, 90)] {
+        let start = log_counts::hour(at(86_400)) + TimeDelta::minutes(minutes);
+        ranges.push(start..start + TimeDelta::minutes(length));
+    }
+    for _ in 0..30 {
+        let start = log_counts::minute(at(random.random_range(0..2 * 86_400)));
+        ranges.push(start..start + TimeDelta::minutes(random.random_range(0..3_000)));
+    }
+    for range in ranges {
+        let expected = of_app(&logs, AppId(2), &range);
+        assert_eq!(log_counts::of_app(&mut conn, AppId(2), &range).unwrap(), expected, "{range:?}");
+    }
+    // Of the minutes of whole hours none is read, so that a day costs the same however many of them have logs.
+    let day = day(1, 330);
+    let (inner, outer) = (log_counts::hour(day.start) + TimeDelta::hours(1), log_counts::hour(day.end));
+    test.execute(&format!(
+        "DELETE FROM core_logcount WHERE minute >= '{}' AND minute < '{}'",
+        inner.naive_utc(),
+        outer.naive_utc()
+    ));
+    assert_eq!(log_counts::of_app(&mut conn, AppId(2), &day).unwrap(), of_app(&logs, AppId(2), &day));
 }

@@ -62,21 +62,54 @@ pub fn exactly_since(conn: &mut Connection, app: AppId, level: Level, since: Dat
     Ok(unsigned(in_whole_minutes) + unsigned(in_the_edge))
 }
 
-/// How many logs of each level an app has in a range that begins and ends on a minute.
+/// How many logs of each level an app has in a range that begins and ends on a minute; levels with none are left out.
+///
+/// Reads the counts of the whole hours in it, and those of the minutes before and after them: what it costs follows the
+/// hours, also where the days of a time zone begin at half past one.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn of_app(conn: &mut Connection, app: AppId, range: &Range<DateTime<Utc>>) -> Result<Vec<(Level, u64)>, DbError> {
-    let rows: Vec<(String, i64)> = core_logcount::table
-        .group_by(core_logcount::level)
-        .select((core_logcount::level, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
-        .filter(core_logcount::app_id.eq(app.0))
-        // Named, so that of each level only the range is read and not the app's whole history.
-        .filter(core_logcount::level.eq_any(Level::ALL.map(Level::as_str)))
-        .filter(core_logcount::minute.ge(range.start.naive_utc()))
-        .filter(core_logcount::minute.lt(range.end.naive_utc()))
-        .load(conn)?;
-    Ok(rows.into_iter().filter_map(|(level, count)| Some((Level::from_filter(&level)?, unsigned(count)))).collect())
+    let hours = whole_hours(range);
+    let mut found = BTreeMap::new();
+    let mut add = |rows: Vec<(String, i64)>| {
+        for (level, count) in rows {
+            if let Some(level) = Level::from_filter(&level) {
+                *found.entry(level).or_default() += unsigned(count);
+            }
+        }
+    };
+    let sum = || sql::<Bigint>("CAST(SUM(count) AS SIGNED)");
+    for minutes in [range.start..hours.start, hours.end..range.end] {
+        if minutes.is_empty() {
+            continue;
+        }
+        let of_minutes = core_logcount::table
+            .group_by(core_logcount::level)
+            .select((core_logcount::level, sum()))
+            .filter(core_logcount::app_id.eq(app.0))
+            // Named, so that of each level only the range is read and not the app's whole history.
+            .filter(core_logcount::level.eq_any(Level::ALL.map(Level::as_str)))
+            .filter(core_logcount::minute.ge(minutes.start.naive_utc()))
+            .filter(core_logcount::minute.lt(minutes.end.naive_utc()));
+        add(of_minutes.load(conn)?);
+    }
+    let of_hours = core_loghourcount::table
+        .group_by(core_loghourcount::level)
+        .select((core_loghourcount::level, sum()))
+        .filter(core_loghourcount::app_id.eq(app.0))
+        .filter(core_loghourcount::hour.ge(hours.start.naive_utc()))
+        .filter(core_loghourcount::hour.lt(hours.end.naive_utc()));
+    add(of_hours.load(conn)?);
+    Ok(found.into_iter().collect())
+}
+
+/// The whole hours in a range; an empty range at its end where there are none.
+fn whole_hours(range: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
+    let first = hour(range.start);
+    let start = if first == range.start { first } else { first + TimeDelta::hours(1) };
+    let end = hour(range.end);
+    if start < end { start..end } else { range.end..range.end }
 }
 
 /// How many logs of each level there are in each of `buckets`, by its place: of `apps`, or of all where that is empty. Those

@@ -5,6 +5,7 @@ sizes=(250000 2000000 10000000)
 tasks=(check_error_logs generate_daily_summary)
 
 measure() {
+  [ $# = 0 ] || sizes=("$@")
   local app size task stored=0
   for app in $(seq 20); do target/release/logmon-api app create "app-$app" --owner bench >/dev/null; done
   run_as worker target/release/logmon-worker --log-format json --concurrency 1

@@ -4,6 +4,7 @@
 logs=10000000
 serve_only=
 seconds=5
+only=
 
 # Takes the options, and finds where the data is.
 prepare() {
@@ -11,6 +12,7 @@ prepare() {
   while [ $# -gt 0 ]; do
     case $1 in
       --keep) keep=1 ;;
+      --only=*) only=${1#*=} ;;
       --seconds=*) seconds=${1#*=} ;;
       --serve) serve_only=1 ;;
       [1-9]*) logs=$1 ;;
@@ -62,7 +64,8 @@ measure() {
     while sleep 1; do :; done
   fi
   [ "$data" = "$work" ] || cp "$data/filled" "$work/filled"
-  PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_load.py "$api" "$work/filled" "$seconds" | tee "$work/measured" >&2
+  PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_load.py "$api" "$work/filled" "$seconds" "$only" | tee "$work/measured" >&2
+  grep -qE -- "$only" <<<$'export\ntail' || return 0
   PYTHONDONTWRITEBYTECODE=1 python3 scripts/bench.d/query_streams.py "$api" "$(cat "$work/logmon.pid")" "$MARIADB_PID" "$logs" |
     tee -a "$work/measured" >&2
 }

@@ -1,6 +1,7 @@
 """Measures the calls of query_calls: 8 clients at once, each call by itself, alone and while logs come in.
 
-usage: python query_load.py API FILLED SECONDS    prints the table; the plans of what scans go to the file plans beside FILLED
+usage: python query_load.py API FILLED SECONDS [PATTERN]
+prints the table, of the calls whose name matches; the plans of what scans go to the file plans beside FILLED
 
 DATABASE_URL is the API's database; its account may give the slow log an output, which says what each call reads.
 """
@@ -111,13 +112,17 @@ def deep_pages(job):
     return kind, found
 
 
-def follow(pool, api, filled):
+def deep_name(page, kind):
+    return f"page {page:,} of {kind}"
+
+
+def follow(pool, api, filled, only):
     deep = max(200, DEEP * filled.logs // 10_000_000)
     lists = [(kind, of[0]) for kind, of in query_calls.filters(filled).items()]
-    jobs = [(api, kind, query_calls.address(**of), deep) for kind, of in lists]
+    jobs = [(api, kind, query_calls.address(**of), deep) for kind, of in lists if only.search(deep_name(deep, kind))]
     for kind, found in pool.imap(deep_pages, jobs):
         for page in (100, deep):
-            name = f"page {page:,} of {kind}"
+            name = deep_name(page, kind)
             if isinstance(found, str):
                 yield query_calls.Call(name, 50, [], found)
             else:
@@ -204,11 +209,13 @@ def row(name, wanted, *cells):
 
 def main():
     api, path, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    only = re.compile(sys.argv[4] if len(sys.argv) > 4 else "")
     filled, client, pool = query_calls.Filled.read(path), Client(api), multiprocessing.Pool(CLIENTS)
     print(f"{CLIENTS} clients at once, {seconds:g} s each call; ms", flush=True)
     row("", "wanted", "p50", "p99", "calls/s", "rows read", "p50 busy", "p99 busy", "times")
-    calls = [call for make in (query_calls.newest, lambda of: follow(pool, api, of), query_calls.single,
-                               query_calls.histograms, query_calls.searches) for call in make(filled)]
+    makers = (query_calls.newest, lambda of: follow(pool, api, of, only), query_calls.single, query_calls.histograms,
+              query_calls.searches)
+    calls = [call for make in makers for call in make(filled) if only.search(call.name)]
     there, explained = [], []
     for call in calls:
         if why := call.problem if isinstance(call.problem, str) else trouble(client, call):

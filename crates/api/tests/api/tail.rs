@@ -1,7 +1,7 @@
 //! Live tails as their readers meet them: what is stored comes at once, once, and whichever process stored it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -167,7 +167,7 @@ fn a_log_that_commits_after_a_larger_id_is_not_left_out() {
 
 #[test]
 fn readers_come_back_after_a_restart_without_gap_or_repeat() {
-    const READERS: u64 = 20;
+    const READERS: u64 = 100;
     const LOGS: usize = 300;
     let system = System::new();
     let writing = system.serve();
@@ -231,14 +231,18 @@ fn who_does_not_read_is_told_how_much_was_left_out() {
     let stalled = TcpStream::connect(&api.address).unwrap();
     write!(&stalled, "GET /api/logs/tail/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     eventually("it is open", || (figure(&api, "logmon_tails") == 1).then_some(()));
-    let log = json!({"app": 1, "level": "INFO", "message": "m".repeat(4_000)});
-    let batch: Vec<&Value> = (0..2_000).map(|_| &log).collect();
-    let mut stored = 0;
     // Nothing is read: the system's own buffers take the first of it, then the API's.
+    let mut stored = 0;
     eventually("something is left out", || {
-        assert_eq!(api.post("/api/logs/", &json!(batch)).status, 200);
-        stored += batch.len();
-        (figure(&api, "logmon_tail_dropped_logs_total") > 0).then_some(())
+        if figure(&api, "logmon_tail_dropped_logs_total") > 0 {
+            return Some(());
+        }
+        system.database.execute(
+            "INSERT INTO core_log (app_id, level, message, created_at)
+             SELECT 1, 'INFO', REPEAT('m', 4000), '2026-11-23 03:12:45' FROM seq_1_to_2000",
+        );
+        stored += 2_000;
+        None
     });
     stalled.set_read_timeout(Some(PATIENCE)).unwrap();
     let (sender, events) = channel();
@@ -248,16 +252,43 @@ fn who_does_not_read_is_told_how_much_was_left_out() {
         // How many are missing is said with the next one that is sent.
         push(&api, 1, "INFO", "more");
         stored += 1;
-        while let Ok(event) = events.recv_timeout(Duration::from_millis(500)) {
+        let mut last = String::new();
+        while last != "more" {
+            let Ok(event) = events.recv_timeout(Duration::from_secs(2)) else { break };
             match event.name.as_str() {
                 "log" => had += 1,
                 "dropped" => told += usize::try_from(event.data["n"].as_u64().unwrap()).unwrap(),
                 _ => {}
             }
+            last = event.data["message"].as_str().unwrap_or_default().to_owned();
         }
         (had + told == stored).then_some(())
     });
     assert!(told > 0);
+}
+
+#[test]
+fn there_are_no_more_readers_than_a_process_has_room_for() {
+    let system = System::new();
+    let api = system.serve();
+    let open = || {
+        let mut stream = TcpStream::connect(&api.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /api/logs/tail/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, String::from_utf8_lossy(&status[9..]).into_owned())
+    };
+    let mut tails: Vec<_> = (0..4_096).map(|_| open()).collect();
+    assert!(tails.iter().all(|(_, status)| status == "200"));
+    let refused = api.get("/api/logs/tail/");
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.json(), json!({"detail": "Too many live tails are open."}));
+    drop(tails.pop());
+    eventually("there is room again", || {
+        push(&api, 1, "INFO", "whoever has left is found out");
+        (open().1 == "200").then_some(())
+    });
 }
 
 #[test]

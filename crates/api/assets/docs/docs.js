@@ -89,7 +89,10 @@ function propertiesOf(api, given, depth = 0) {
   const schema = resolve(api, given);
   if (depth > 4) return null;
   if (typesOf(schema).includes("array")) return propertiesOf(api, schema.items, depth);
-  const parts = [...(schema.allOf ?? []), ...(choices(schema) ?? [])].map((part) => propertiesOf(api, part, depth + 1));
+  // One thing and an array of it have the same ones.
+  const made = (choices(schema) ?? []).map((part) => (typesOf(resolve(api, part)).includes("array") ? part.items : part));
+  const seen = new Set(), isNew = (part) => !nameOf(part) || (!seen.has(nameOf(part)) && seen.add(nameOf(part)));
+  const parts = [...(schema.allOf ?? []), ...made.filter(isNew)].map((part) => propertiesOf(api, part, depth + 1));
   const own = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const required = schema.required?.includes(name);
     const about = resolve(api, property).description ?? property.description;
@@ -127,9 +130,14 @@ function shape(api, thing) {
     element("dt", {}, element("code", {}, name), element("small", {}, " ", t("header"))),
     element("dd", {}, phrase(resolve(api, header).description)),
   ]);
+  // Forms mostly have the properties of the JSON before them.
+  const shown = new Set();
   const contents = Object.entries(thing.content ?? {}).map(([type, given]) => {
     const schema = resolve(api, given).schema;
-    return element("div", {}, element("small", {}, type, schema ? `: ${inWords(api, schema)}` : ""), schema ? propertiesOf(api, schema) : null);
+    const names = [schema, ...(choices(resolve(api, schema)) ?? [])].map(nameOf).filter(Boolean);
+    const isNew = !names.some((name) => shown.has(name));
+    names.forEach((name) => shown.add(name));
+    return element("div", {}, element("small", {}, type, schema ? `: ${inWords(api, schema)}` : ""), schema && isNew ? propertiesOf(api, schema) : null);
   });
   return [headers.length ? element("dl", {}, headers) : null, contents];
 }
@@ -316,7 +324,7 @@ function start(api) {
   }
   const calls = document.getElementById("calls"), index = document.getElementById("index"), found = [];
   for (const [tag, entries] of groups) {
-    const title = tag.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase());
+    const title = t(tag.replaceAll("_", " ").replace(/^./, (letter) => letter.toUpperCase()));
     const section = element("section", {}, element("h2", {}, title)), list = element("ul");
     const heading = element("h2", {}, title);
     for (const { path, method, operation } of entries) {

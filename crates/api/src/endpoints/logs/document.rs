@@ -128,9 +128,11 @@ const _: () = assert!(EventId::MAX_CHARS == 255 && TraceId::MAX_CHARS == 64 && S
 const _: () = assert!(Attributes::MAX_KEYS == 128 && Attributes::MAX_BYTES == 32_768 && Attributes::MAX_DEPTH == 16);
 
 fn timestamp() -> Schema {
+    let about = "When it happened, where that is not now.";
     let text = "RFC 3339 with its zone.";
     let number = "Seconds, milli-, micro- or nanoseconds since 1970.";
     OneOf::builder()
+        .description(Some(about))
         .item(ObjectBuilder::new().schema_type(Type::String).description(Some(text)).build())
         .item(ObjectBuilder::new().schema_type(Type::Number).description(Some(number)).build())
         .item(ObjectBuilder::new().schema_type(Type::Null).build())

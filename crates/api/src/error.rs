@@ -48,6 +48,11 @@ impl ApiError {
         Self { code, body: Body::Json(body) }
     }
 
+    /// Fields that are wrong in another way than [`ErrorCode::Invalid`].
+    pub fn fields(code: ErrorCode, errors: FieldErrors) -> Self {
+        Self { code, body: Body::Fields(errors) }
+    }
+
     /// No such thing, or no such path.
     pub fn not_found() -> Self {
         Self::detail(ErrorCode::NotFound, "Not found.")

@@ -29,6 +29,8 @@ pub enum ErrorCode {
     NothingUsable,
     /// The Idempotency-Key was used for another body.
     KeyReused,
+    /// A channel may not reach this address.
+    TargetForbidden,
     /// Too many of these run already: the same request may succeed in a moment.
     TooMany,
     /// The database was not done with it in time.
@@ -52,7 +54,7 @@ impl ErrorCode {
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NothingUsable | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::NothingUsable | Self::KeyReused | Self::TargetForbidden => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable | Self::TooSlow => StatusCode::SERVICE_UNAVAILABLE,

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use chrono_tz::Tz;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
-use logmon_core::config::{CheckSettings, HttpSettings};
+use logmon_core::config::{CheckSettings, HttpSettings, NotificationSettings};
 use logmon_core::log::{Arrival, Record};
+use logmon_core::notification::Targets;
+use logmon_core::seal::Sealer;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
 use logmon_store::db::{Connection, Database, apps};
@@ -52,10 +54,21 @@ pub struct State {
     pub health: Health,
     /// What is told of it all.
     pub metrics: Metrics,
+    /// How people are told.
+    pub telling: Telling,
     /// The apps whose errors come in.
     pub watch: Watch,
     /// Who reads what is stored as it comes.
     pub tails: Tails,
+}
+
+/// How people are told, as far as a channel that is saved has to do with it.
+#[derive(Clone)]
+pub struct Telling {
+    /// What channels may reach.
+    pub targets: Targets,
+    /// What their secrets are sealed with.
+    pub sealer: Option<Sealer>,
 }
 
 /// How many texts are looked for at once.
@@ -74,6 +87,7 @@ impl State {
         clock: Arc<dyn Clock>,
         zone: Tz,
         settings: &HttpSettings,
+        notification: &NotificationSettings,
         check: CheckSettings,
         retention: Duration,
     ) -> Self {
@@ -92,6 +106,7 @@ impl State {
             watch: Watch::start(check, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),
             database: stores.database,
             broker: stores.broker,
+            telling: Telling { targets: notification.targets(), sealer: notification.sealer() },
             clock,
             zone,
             retention,

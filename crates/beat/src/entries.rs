@@ -9,7 +9,9 @@ use logmon_core::config::ScheduleSettings;
 use logmon_core::schedule::Schedule;
 use logmon_core::schedule::catch_up::{CatchUp, Missed};
 use logmon_core::summary::yesterday;
-use logmon_core::tasks::{CheckErrorLogs, GenerateDailySummary, NoInput, RotatePartitions, SummaryInput, Task as _};
+use logmon_core::tasks::{
+    CheckErrorLogs, DispatchNotifications, GenerateDailySummary, NoInput, RotatePartitions, SummaryInput, Task as _,
+};
 
 /// Makes the task of a slot.
 type MakeTask = Box<dyn Fn(DateTime<Utc>) -> Result<NewTask, BadArguments> + Send + Sync>;
@@ -56,6 +58,13 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
             schedule: Schedule::crontab("20 * * * *", Tz::UTC)?,
             catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
             task: Box::new(|_| RotatePartitions::call(&NoInput {})),
+        },
+        Entry {
+            name: "dispatch-notifications",
+            // What is new is sent at once; this is for what is tried again, and for what nobody could say.
+            schedule: Schedule::Every(Duration::from_secs(10)),
+            catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
+            task: Box::new(|_| DispatchNotifications::call(&NoInput {})),
         },
     ])
 }

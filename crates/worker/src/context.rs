@@ -12,6 +12,8 @@ use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
 use logmon_store::watch::Watch;
 
+use crate::channels::Channels;
+
 use crate::registry::Failure;
 
 /// What the handlers work with. Clones share it.
@@ -29,6 +31,8 @@ pub struct Context {
     pub watch: Watch,
     /// When an app's errors are too many.
     pub check: CheckSettings,
+    /// The way to those who are told.
+    pub channels: Arc<Channels>,
     /// How long logs are kept.
     pub retention: Duration,
     /// The zone that days are cut in.

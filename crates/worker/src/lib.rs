@@ -7,6 +7,7 @@
 //! both know the worker; [`vitals`] is what the heartbeat says.
 
 pub mod board;
+pub mod channels;
 pub mod context;
 pub mod control;
 pub mod events;
@@ -40,8 +41,8 @@ use clap::Parser;
 use logmon_core::celery::NodeName;
 use logmon_core::clock::SystemClock;
 use logmon_core::config::{
-    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, MetricsSettings, RemoteSettings, Setting,
-    StorageSettings, WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, LogSettings, MetricsSettings, NotificationSettings,
+    RemoteSettings, Setting, StorageSettings, WorkerSettings, ZoneSettings,
 };
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
@@ -51,6 +52,7 @@ use logmon_store::metrics::Pulse;
 use logmon_store::watch::Watch;
 
 use board::Board;
+use channels::Channels;
 use context::{Context, SoftLimit};
 use events::Events;
 use fetcher::Fetcher;
@@ -84,6 +86,8 @@ struct Cli {
     zone: ZoneSettings,
     #[command(flatten)]
     check: CheckSettings,
+    #[command(flatten)]
+    notification: NotificationSettings,
     #[command(flatten)]
     remote: RemoteSettings,
     #[command(flatten)]
@@ -119,7 +123,7 @@ impl Cli {
         let stop = Stop::on_signals()?;
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
         let (database, connections) = self.database()?;
-        let context = self.context(&database, &broker);
+        let context = self.context(&database, &broker)?;
         let worker = WorkerId::of_this_process();
         let open = Open {
             table: table.into(),
@@ -204,9 +208,10 @@ impl Cli {
         Ok((Database::new(&settings), usize::try_from(settings.database_connections.get())?))
     }
 
-    fn context(&self, database: &Database, broker: &Broker) -> Context {
+    fn context(&self, database: &Database, broker: &Broker) -> anyhow::Result<Context> {
         let (check, clock) = (self.check.clone(), Arc::new(SystemClock));
-        Context {
+        Ok(Context {
+            channels: Arc::new(Channels::new(&self.notification, self.zone.time_zone)?),
             database: database.clone(),
             broker: broker.clone(),
             writer: Writer::start(&self.database),
@@ -216,7 +221,7 @@ impl Cli {
             retention: self.storage.retention,
             zone: self.zone.time_zone,
             soft_limit: SoftLimit::default(),
-        }
+        })
     }
 
     /// Puts this worker on the list of the living, and gives the name that it has there.

@@ -2,7 +2,8 @@
 
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task, WhenFailed,
+    CheckErrorLogs, DeleteApp, DispatchNotifications, GenerateDailySummary, IngestLogs, Noop, RotatePartitions,
+    SendNotifications, Task, TestChannel, WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -92,6 +93,9 @@ pub const HANDLERS: &[Handler] = &[
     handler::<DeleteApp>(),
     handler::<RotatePartitions>(),
     handler::<IngestLogs>(),
+    handler::<DispatchNotifications>(),
+    handler::<SendNotifications>(),
+    handler::<TestChannel>(),
 ];
 
 /// The handler of a task.

@@ -5,14 +5,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::{Args as _, Command, FromArgMatches as _};
 use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, SystemClock};
-use logmon_core::config::CheckSettings;
+use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, GenerateDailySummary, IngestLogs, Noop, RotatePartitions, Task as _,
+    CheckErrorLogs, DeleteApp, DispatchNotifications, GenerateDailySummary, IngestLogs, Noop, RotatePartitions,
+    SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
+use logmon_worker::channels::Channels;
 use logmon_worker::context::{Context, SoftLimit};
 use logmon_worker::registry::{Failure, HANDLERS};
 use serde_json::json;
@@ -23,7 +26,10 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
     database.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', 'x', '2026-11-23')");
     let check = CheckSettings::default();
     let (pool, clock) = (database.database.clone(), Arc::new(SystemClock));
+    let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
+    let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
     let mut context = Context {
+        channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
         watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
         database: pool,
         broker: broker.broker.clone(),
@@ -37,7 +43,8 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
     let now = SystemClock.now();
     for handler in HANDLERS.iter().filter(|handler| handler.name != Noop::NAME) {
         let arguments = match handler.name {
-            CheckErrorLogs::NAME | RotatePartitions::NAME => json!({}),
+            CheckErrorLogs::NAME | RotatePartitions::NAME | DispatchNotifications::NAME => json!({}),
+            SendNotifications::NAME | TestChannel::NAME => json!({"channel": 1}),
             GenerateDailySummary::NAME => json!({"date": now.date_naive()}),
             DeleteApp::NAME => json!({"app": 2}),
             IngestLogs::NAME => {

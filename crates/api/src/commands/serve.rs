@@ -12,7 +12,8 @@ use anyhow::Context as _;
 use clap::Args;
 use logmon_core::clock::SystemClock;
 use logmon_core::config::{
-    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, StorageSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, NotificationSettings, StorageSettings,
+    ZoneSettings,
 };
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::Broker;
@@ -41,6 +42,8 @@ pub struct Serve {
     database: DatabaseSettings,
     #[command(flatten)]
     broker: BrokerSettings,
+    #[command(flatten)]
+    notification: NotificationSettings,
     #[command(flatten)]
     check: CheckSettings,
     #[command(flatten)]
@@ -71,6 +74,7 @@ impl Serve {
             Arc::new(SystemClock),
             self.zone.time_zone,
             &self.http,
+            &self.notification,
             self.check.clone(),
             self.storage.retention,
         );

@@ -2,7 +2,9 @@
 
 pub mod alerts;
 pub mod apps;
+pub mod channels;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod docs;
 pub mod health;
 pub mod logs;

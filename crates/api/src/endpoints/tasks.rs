@@ -1,16 +1,18 @@
 //! `/api/tasks/{id}/`: what became of a task, and its withdrawal.
 
 use std::slice;
+use std::time::{Duration, Instant};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::LOCATION;
 use actix_web::web::{Data, Json, Path};
 use actix_web::{HttpRequest, HttpResponse, Responder};
-use logmon_core::celery::{NewTask, TaskId};
+use logmon_core::celery::{NewTask, Status, TaskId};
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::field::FieldErrors;
 use logmon_store::broker::Running;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
 use crate::error::ApiError;
@@ -97,6 +99,42 @@ pub async fn revoke(id: Path<String>, request: HttpRequest, state: Data<State>) 
         })
         .await?;
     Ok(HttpResponse::build(status).json(result))
+}
+
+/// What became of a task that was waited for.
+pub(super) enum Ended<T> {
+    /// It returned this.
+    With(T),
+    /// It has not come to its end: this is the answer that says where to look.
+    NotYet(HttpResponse),
+}
+
+/// Queues a task, and waits for what it returns.
+///
+/// # Errors
+/// When Redis does not take it, or when it fails.
+pub(super) async fn finished<T: DeserializeOwned>(
+    state: &State,
+    task: NewTask,
+    patience: Duration,
+) -> Result<Ended<T>, ApiError> {
+    /// How often the result is looked for.
+    const EVERY: Duration = Duration::from_millis(50);
+    let (id, end) = (task.id.clone(), Instant::now() + patience);
+    let not_yet = accepted(state, task).await?;
+    while Instant::now() < end {
+        let id = id.clone();
+        let result = state.broker(move |broker| broker.result(&id)).await?;
+        match result.status {
+            Status::Success => {
+                let value = serde_json::from_str(result.result.get());
+                return value.map(Ended::With).map_err(|e| ApiError::internal(e.to_string()));
+            }
+            status if status.is_final() => return Err(ApiError::internal(result.result.get().to_owned())),
+            _ => tokio::time::sleep(EVERY).await,
+        }
+    }
+    Ok(Ended::NotYet(not_yet))
 }
 
 /// Queues a task: 202, its id, and where its result will be.

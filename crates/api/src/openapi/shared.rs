@@ -53,7 +53,17 @@ pub struct Detail {
 
 /// What is wrong, by the name of the field or parameter; `non_field_errors` has what belongs to none.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Fields(BTreeMap<String, Vec<String>>);
+pub struct Fields(BTreeMap<String, Wrong>);
+
+/// What is wrong with a field.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Wrong {
+    /// In sentences.
+    Messages(Vec<String>),
+    /// By the names of the fields within it.
+    Within(BTreeMap<String, Vec<String>>),
+}
 
 /// Something on our side failed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -139,8 +149,12 @@ fn take_forms(body: &mut RequestBody) {
 
 /// Adds what the operations refer to.
 pub(super) fn add_to(components: &mut Components) {
-    let errors: [(&str, RefOr<Schema>); 3] =
-        [("Detail", Detail::schema()), ("Fields", Fields::schema()), ("Failure", Failure::schema())];
+    let errors: [(&str, RefOr<Schema>); 4] = [
+        ("Detail", Detail::schema()),
+        ("Fields", Fields::schema()),
+        ("Wrong", Wrong::schema()),
+        ("Failure", Failure::schema()),
+    ];
     components.schemas.extend(errors.map(|(name, schema)| (name.to_owned(), schema)));
     let (fields, detail, failure) = ("Fields", "Detail", "Failure");
     for (name, description, schemas) in [

@@ -8,7 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, dead_letters, docs, health, logs, queues, root, rules, schedules, summaries, tasks, workers,
+    alerts, apps, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules, summaries,
+    tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -40,6 +41,15 @@ fn api() -> Vec<Endpoint> {
         Endpoint::new("/summaries", "Log Summary List", "").get(call!(summaries::list)).post(call!(summaries::recount)),
         Endpoint::new("/schedules", "Schedule List", "").get(call!(schedules::list)),
         Endpoint::new("/tasks/{task}", "Task Instance", "").get(call!(tasks::show)).delete(call!(tasks::revoke)),
+        Endpoint::new("/channels", "Channel List", "").get(call!(channels::list)).post(call!(channels::create)),
+        Endpoint::new("/channels/{id}", "Channel Instance", "")
+            .get(call!(channels::show))
+            .patch(call!(channels::change))
+            .delete(call!(channels::delete)),
+        Endpoint::new("/channels/{id}/test", "Test", "").post(call!(channels::test)),
+        Endpoint::new("/deliveries", "Delivery List", "").get(call!(deliveries::list)),
+        Endpoint::new("/deliveries/{id}", "Delivery Instance", "").get(call!(deliveries::show)),
+        Endpoint::new("/deliveries/{id}/send", "Send", "").post(call!(deliveries::send)),
         Endpoint::new("/dead-letters", "Dead Letter List", "").get(call!(dead_letters::list)),
         Endpoint::new("/dead-letters/{id}", "Dead Letter Instance", "")
             .get(call!(dead_letters::show))

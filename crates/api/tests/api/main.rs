@@ -5,6 +5,7 @@
 mod batches;
 mod beats;
 mod calls;
+mod channels;
 mod common;
 mod context;
 mod dead_batches;

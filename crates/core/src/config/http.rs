@@ -5,7 +5,6 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use clap::Args;
-use secrecy::SecretString;
 
 use super::values;
 
@@ -32,10 +31,6 @@ pub struct HttpSettings {
     /// How long new requests are still answered after SIGTERM, while /readyz says 503, so that a load balancer sends no more; 0s for none
     #[arg(long, env = "STOP_DELAY", default_value = "3s", value_parser = delay)]
     pub stop_delay: Duration,
-
-    /// The key for what is kept secret at rest; nothing is so far, so it may be left out
-    #[arg(long, env = "SECRET_KEY", hide_env_values = true, value_parser = values::secret)]
-    pub secret_key: Option<SecretString>,
 }
 
 /// Where a worker or beat is asked how it is.

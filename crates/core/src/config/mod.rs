@@ -9,6 +9,7 @@ mod check;
 mod database;
 mod http;
 mod logger;
+mod notification;
 mod remote;
 mod sample;
 mod storage;
@@ -22,6 +23,7 @@ pub use check::{CheckSettings, ScheduleSettings};
 pub use database::DatabaseSettings;
 pub use http::{HttpSettings, MetricsSettings};
 pub use logger::{LogFormat, LogSettings};
+pub use notification::NotificationSettings;
 pub use remote::RemoteSettings;
 pub use storage::StorageSettings;
 pub use table::{Origin, Setting};
@@ -169,6 +171,8 @@ mod tests {
         remote: RemoteSettings,
         #[command(flatten)]
         metrics: MetricsSettings,
+        #[command(flatten)]
+        notification: NotificationSettings,
         #[command(flatten)]
         log: LogSettings,
     }

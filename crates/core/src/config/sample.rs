@@ -5,8 +5,8 @@
 use clap::{Args, Command};
 
 use super::{
-    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, MetricsSettings, RemoteSettings,
-    ScheduleSettings, StorageSettings, WorkerSettings, ZoneSettings,
+    BrokerSettings, CheckSettings, DatabaseSettings, HttpSettings, LogSettings, MetricsSettings, NotificationSettings,
+    RemoteSettings, ScheduleSettings, StorageSettings, WorkerSettings, ZoneSettings,
 };
 
 fn sample() -> String {
@@ -24,6 +24,7 @@ fn sample() -> String {
         ZoneSettings::augment_args,
         CheckSettings::augment_args,
         ScheduleSettings::augment_args,
+        NotificationSettings::augment_args,
         WorkerSettings::augment_args,
         RemoteSettings::augment_args,
         MetricsSettings::augment_args,

@@ -61,12 +61,18 @@ mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
     use super::*;
-    use crate::config::{BrokerSettings, HttpSettings, RemoteSettings};
+    use crate::config::{BrokerSettings, HttpSettings, NotificationSettings, RemoteSettings};
 
     fn of(arguments: &[&str]) -> Vec<Setting> {
-        let command = RemoteSettings::augment_args(BrokerSettings::augment_args(HttpSettings::augment_args(
-            Command::new("program"),
-        )));
+        let mut command = Command::new("program");
+        for augment in [
+            HttpSettings::augment_args,
+            NotificationSettings::augment_args,
+            BrokerSettings::augment_args,
+            RemoteSettings::augment_args,
+        ] {
+            command = augment(command);
+        }
         let matches = command.clone().try_get_matches_from(std::iter::once(&"program").chain(arguments)).unwrap();
         assert!(RemoteSettings::from_arg_matches(&matches).is_ok());
         table(&command, &matches)

@@ -52,6 +52,10 @@ impl Kind for Alertmanager {
     fn has_secrets(&self) -> bool {
         self.token.is_some()
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(&self.url)
+    }
 }
 
 fn body(telling: &Telling<'_>) -> Value {

@@ -74,6 +74,10 @@ impl Kind for DingTalk {
     fn has_secrets(&self) -> bool {
         true
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(self.url.expose())
+    }
 }
 
 impl DingTalk {

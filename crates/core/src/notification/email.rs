@@ -83,6 +83,10 @@ impl Kind for Email {
     fn has_secrets(&self) -> bool {
         false
     }
+
+    fn url(&self) -> Option<&str> {
+        None
+    }
 }
 
 fn text(message: &Message) -> String {

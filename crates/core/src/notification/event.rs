@@ -96,6 +96,16 @@ pub struct Notification {
     pub note: Option<String>,
 }
 
+impl Notification {
+    /// As it is stored.
+    ///
+    /// # Errors
+    /// None that its fields could cause.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
 /// An alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertFacts {
@@ -172,6 +182,16 @@ pub struct Digest {
     pub count: u64,
     /// The first of them, the oldest first.
     pub events: Vec<Notification>,
+}
+
+impl Digest {
+    /// As it is stored.
+    ///
+    /// # Errors
+    /// None that its fields could cause.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
 }
 
 /// The kind of a [`Digest`].

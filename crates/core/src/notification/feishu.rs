@@ -68,6 +68,10 @@ impl Kind for Feishu {
     fn has_secrets(&self) -> bool {
         true
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(self.url.expose())
+    }
 }
 
 /// Feishu's Markdown takes entities for the letters that would begin a tag, such as one that mentions everybody.

@@ -14,7 +14,7 @@ use super::event::Payload;
 use super::feishu::Feishu;
 use super::message::Message;
 use super::slack::Slack;
-use super::target::Targets;
+use super::target::{Target, Targets};
 use super::webhook::Webhook;
 use super::wecom::WeCom;
 
@@ -42,6 +42,8 @@ pub(super) trait Kind {
     fn shown(&self) -> Value;
     /// Whether it holds secrets.
     fn has_secrets(&self) -> bool;
+    /// Where it leads, if that is a URL.
+    fn url(&self) -> Option<&str>;
 }
 
 /// A kind of channel.
@@ -154,7 +156,15 @@ impl ChannelConfig {
         fields.finish(config)
     }
 
-    /// Reads what was stored, which is what this serialises to.
+    /// As it is stored, secrets and all.
+    ///
+    /// # Errors
+    /// None that its fields could cause.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads what [`ChannelConfig::to_json`] wrote.
     ///
     /// # Errors
     /// When it is something else.
@@ -207,6 +217,11 @@ impl ChannelConfig {
     /// The configuration as it is shown: without secrets.
     pub fn shown(&self) -> Value {
         self.as_kind().shown()
+    }
+
+    /// Where it leads, if that is a URL of its own.
+    pub fn target(&self) -> Option<Target> {
+        Target::parse(self.as_kind().url()?, Targets::Any).ok()
     }
 
     /// Whether it holds what must not be kept as it is.

@@ -7,6 +7,7 @@ mod alertmanager;
 mod call;
 mod channel;
 mod config;
+mod delivery;
 mod dingtalk;
 mod email;
 mod event;
@@ -25,6 +26,7 @@ mod wecom;
 pub use call::{Answer, Call, Outgoing, Verdict};
 pub use channel::{Channel, ChannelId, NewChannel, QuietHours, RateLimit};
 pub use config::{ConfigError, Secret};
+pub use delivery::{DeliveryId, DeliveryState};
 pub use email::Mail;
 pub use event::{
     AlertFacts, AppFacts, Digest, EventId, EventKind, Notification, Pattern, Payload, RuleFacts, WindowFacts,

@@ -60,6 +60,10 @@ impl Kind for Slack {
     fn has_secrets(&self) -> bool {
         true
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(self.url.expose())
+    }
 }
 
 /// The three letters that Slack wants escaped: what is left cannot mention anybody.

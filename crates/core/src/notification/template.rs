@@ -38,6 +38,14 @@ const FUEL: u64 = 20_000;
 const OUTPUT_MAX: usize = 32_768;
 
 impl Template {
+    /// As it is stored.
+    ///
+    /// # Errors
+    /// None that its fields could cause.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
     /// Reads a template, and tries whether it can be read as one.
     ///
     /// # Errors

@@ -49,4 +49,8 @@ impl Kind for Webhook {
     fn has_secrets(&self) -> bool {
         self.secret.is_some()
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(&self.url)
+    }
 }

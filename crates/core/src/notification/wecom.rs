@@ -54,4 +54,8 @@ impl Kind for WeCom {
     fn has_secrets(&self) -> bool {
         true
     }
+
+    fn url(&self) -> Option<&str> {
+        Some(self.url.expose())
+    }
 }

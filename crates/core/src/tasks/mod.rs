@@ -2,18 +2,24 @@
 
 mod check_error_logs;
 mod delete_app;
+mod dispatch_notifications;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
 pub mod retry;
 mod rotate_partitions;
+mod send_notifications;
+mod test_channel;
 
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
+pub use dispatch_notifications::DispatchNotifications;
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
 pub use noop::{Noop, NoopInput};
 pub use rotate_partitions::{RotatePartitions, Rotated};
+pub use send_notifications::{ChannelInput, SendNotifications};
+pub use test_channel::{TestChannel, Tested};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -87,6 +93,9 @@ pub const ALL: &[Contract] = &[
     contract::<DeleteApp>(),
     contract::<RotatePartitions>(),
     contract::<IngestLogs>(),
+    contract::<DispatchNotifications>(),
+    contract::<SendNotifications>(),
+    contract::<TestChannel>(),
 ];
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 pub mod alerts;
 pub mod apps;
+pub mod channels;
+pub mod deliveries;
 mod error;
 pub mod ingest_keys;
 pub mod log_counts;

@@ -22,6 +22,57 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_channel (id) {
+        id -> Bigint,
+        #[max_length = 20]
+        kind -> Varchar,
+        #[max_length = 100]
+        name -> Varchar,
+        config -> Longtext,
+        sealed -> Nullable<Blob>,
+        is_enabled -> Bool,
+        rate_limit -> Nullable<Integer>,
+        #[max_length = 50]
+        quiet_hours -> Nullable<Varchar>,
+        template -> Nullable<Mediumtext>,
+        created_at -> Datetime,
+        #[max_length = 36]
+        claimed_by -> Nullable<Varchar>,
+        claimed_until -> Nullable<Datetime>,
+    }
+}
+
+diesel::table! {
+    core_delivery (id) {
+        id -> Bigint,
+        #[max_length = 36]
+        event_id -> Char,
+        channel_id -> Bigint,
+        #[max_length = 10]
+        state -> Varchar,
+        attempts -> Integer,
+        next_at -> Datetime,
+        digest_id -> Nullable<Bigint>,
+        created_at -> Datetime,
+        finished_at -> Nullable<Datetime>,
+    }
+}
+
+diesel::table! {
+    core_deliveryattempt (id) {
+        id -> Bigint,
+        delivery_id -> Bigint,
+        channel_id -> Bigint,
+        created_at -> Datetime,
+        #[max_length = 10]
+        outcome -> Varchar,
+        status -> Nullable<Smallint>,
+        duration_ms -> Integer,
+        answer -> Text,
+    }
+}
+
+diesel::table! {
     core_ingestkey (idempotency_key) {
         #[max_length = 255]
         idempotency_key -> Varbinary,
@@ -95,6 +146,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_notification (event_id) {
+        #[max_length = 36]
+        event_id -> Char,
+        #[max_length = 30]
+        event -> Varchar,
+        alert_id -> Nullable<Bigint>,
+        payload -> Longtext,
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
     core_rule (id) {
         id -> Bigint,
         #[max_length = 100]
@@ -154,6 +217,9 @@ diesel::table! {
 }
 
 diesel::joinable!(core_alert -> core_app (app_id));
+diesel::joinable!(core_delivery -> core_channel (channel_id));
+diesel::joinable!(core_delivery -> core_notification (event_id));
+diesel::joinable!(core_deliveryattempt -> core_delivery (delivery_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_loghourcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
@@ -163,12 +229,16 @@ diesel::joinable!(core_rulechannel -> core_rule (rule_id));
 diesel::allow_tables_to_appear_in_same_query!(
     core_alert,
     core_app,
+    core_channel,
+    core_delivery,
+    core_deliveryattempt,
     core_ingestkey,
     core_log,
     core_logcount,
     core_logevent,
     core_loghourcount,
     core_logsummary,
+    core_notification,
     core_rule,
     core_rulechannel,
     core_schedule,

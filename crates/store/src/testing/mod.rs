@@ -5,6 +5,7 @@ pub mod private_server;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod receiver;
 
 use logmon_core::celery::Priority;
 use logmon_core::clock::{Clock as _, SystemClock};

@@ -2,7 +2,10 @@
 
 mod check_error_logs;
 mod delete_app;
+mod dispatch_notifications;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
 mod rotate_partitions;
+mod send_notifications;
+mod test_channel;

@@ -1,4 +1,4 @@
-//! Makes the coming days' partitions, drops the old ones, and forgets old keys and slots. Twice: the second finds them made
+//! Makes the coming days' partitions, drops the old ones, and forgets old keys, slots and deliveries. Twice: the second finds them made
 //! and dropped.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
 use logmon_store::db::partitions::Dropped;
-use logmon_store::db::{ingest_keys, partitions, schedule_slots};
+use logmon_store::db::{deliveries, ingest_keys, partitions, schedule_slots};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -35,6 +35,9 @@ impl Handle for RotatePartitions {
         ingest_keys::delete_of_clients(&mut conn, now - KEYS_KEPT)?;
         ingest_keys::delete_of_batches(&mut conn, now)?;
         schedule_slots::delete_before(&mut conn, now - SLOTS_KEPT)?;
+        while deliveries::forget_before(&mut conn, now - context.retention)? > 0 {
+            context.may_go_on()?;
+        }
         if made + dropped > 0 {
             log::info!(made, dropped; "days of the logs");
         }

@@ -1,0 +1,304 @@
+//! `/api/channels/`: where people are told, and trying it out.
+
+use std::net::ToSocketAddrs as _;
+use std::time::Duration;
+
+use actix_web::web::{Data, Json, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use chrono::{DateTime, Utc};
+use logmon_core::field::FieldErrors;
+use logmon_core::notification::{
+    ChannelConfig, ChannelId, ChannelKind, ConfigError, NewChannel, RateLimit, Target, TargetError, Targets, is_public,
+};
+use logmon_core::page::Cursor;
+use logmon_core::tasks::{ChannelInput, Task as _, TestChannel, Tested};
+use logmon_store::db::channels::{self, OpenChannelError, SaveChannelError, ShownChannel};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::tasks::{Accepted, Ended, finished};
+use super::{rfc3339, row_id};
+use crate::body::Body;
+use crate::error::ApiError;
+use crate::error_code::ErrorCode;
+use crate::openapi::shared::{Detail, Fields, NoSuch, Paging};
+use crate::query::{Listing, Query};
+use crate::state::State;
+
+/// How long somebody who tries a channel out waits for what its receiver says: longer than a worker waits for it.
+const TEST_PATIENCE: Duration = Duration::from_secs(15);
+/// How long the addresses of a host are waited for; who has none by then is asked for them when it is dialled.
+const RESOLUTION: Duration = Duration::from_secs(1);
+
+/// A channel, without its secrets.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Channel)]
+pub struct ChannelView {
+    #[schema(value_type = i64)]
+    id: ChannelId,
+    #[schema(value_type = String, example = "webhook")]
+    kind: ChannelKind,
+    #[schema(example = "on call")]
+    name: String,
+    /// As its kind has it, without secrets.
+    #[schema(value_type = Object)]
+    config: Value,
+    enabled: bool,
+    /// Messages a minute.
+    #[schema(value_type = Option<u32>)]
+    rate_limit: Option<RateLimit>,
+    /// `{"from":"22:00","to":"07:30"}`
+    #[schema(value_type = Option<Object>)]
+    quiet_hours: Option<Value>,
+    /// `{"title":"…","text":"…"}`
+    #[schema(value_type = Option<Object>)]
+    template: Option<Value>,
+    #[serde(serialize_with = "rfc3339")]
+    created_at: DateTime<Utc>,
+}
+
+/// What a channel says. What is left out has its default; in a change it stays.
+#[derive(Debug, ToSchema)]
+pub struct ChannelBody {
+    /// `webhook`, `alertmanager`, `email`, `dingtalk`, `wecom`, `feishu` or `slack`; required but in a change, where it stays.
+    #[schema(example = "webhook")]
+    pub kind: Option<String>,
+    /// Its name, which no other channel has; required but in a change.
+    #[schema(min_length = 1, max_length = 100, example = "on call")]
+    pub name: Option<String>,
+    /// As its kind has it; required but in a change, where secrets that are left out stay.
+    #[schema(value_type = Option<Object>, example = json!({ "url": "https://example.com/hook", "secret": "…" }))]
+    pub config: Option<Value>,
+    /// Whether it is used.
+    #[schema(default = true)]
+    pub enabled: Option<bool>,
+    /// How many messages a minute at most; null is as many as there are.
+    #[schema(minimum = 1, maximum = 1_000)]
+    pub rate_limit: Option<u32>,
+    /// `{"from":"22:00","to":"07:30"}` in `TIME_ZONE`: what happens then waits.
+    #[schema(value_type = Option<Object>, example = json!({ "from": "22:00", "to": "07:30" }))]
+    pub quiet_hours: Option<Value>,
+    /// `{"title":"…","text":"…"}` in Jinja.
+    #[schema(value_type = Option<Object>, example = json!({ "title": "{{ app.name }}", "text": "{{ text }}" }))]
+    pub template: Option<Value>,
+}
+
+/// What came of a test.
+#[derive(Debug, ToSchema)]
+#[schema(as = Tested)]
+pub struct TestedView {
+    /// Whether the receiver took it.
+    pub delivered: bool,
+    /// Why not, in words.
+    pub reason: Option<String>,
+    /// The receiver's status, if it answered.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u32,
+    /// The first characters of its answer.
+    pub answer: String,
+}
+
+impl From<ShownChannel> for ChannelView {
+    fn from(channel: ShownChannel) -> Self {
+        Self {
+            id: channel.id,
+            kind: channel.kind,
+            name: channel.name,
+            config: channel.config,
+            enabled: channel.enabled,
+            rate_limit: channel.rate_limit,
+            quiet_hours: channel.quiet_hours.map(logmon_core::notification::QuietHours::to_value),
+            template: channel.template,
+            created_at: channel.created_at,
+        }
+    }
+}
+
+impl From<SaveChannelError> for ApiError {
+    fn from(error: SaveChannelError) -> Self {
+        match error {
+            SaveChannelError::NameTaken => FieldErrors::one("name", "channel with this name already exists.").into(),
+            SaveChannelError::NoKey => {
+                Self::detail(ErrorCode::Conflict, "SECRET_KEY is not set, so no secrets can be kept.")
+            }
+            SaveChannelError::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<OpenChannelError> for ApiError {
+    fn from(error: OpenChannelError) -> Self {
+        match error {
+            OpenChannelError::Db(error) => error.into(),
+            error => Self::detail(ErrorCode::Conflict, error.to_string()),
+        }
+    }
+}
+
+impl From<ConfigError> for ApiError {
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Invalid(errors) => errors.into(),
+            ConfigError::Forbidden(errors) => Self::fields(ErrorCode::TargetForbidden, errors),
+        }
+    }
+}
+
+/// The channels, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/channels/",
+    params(Paging),
+    responses((status = 200, description = "A page of them.", body = [ChannelView]))
+)]
+pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
+    let page = Query::parse(request.query_string()).page()?;
+    let rows = state.database(move |conn| channels::list(conn, Listing::<ChannelView>::one_more(page))).await?;
+    let place = |channel: &ShownChannel| Cursor { created_at: channel.created_at, id: channel.id.0 };
+    Ok(Listing::new(rows, page, place, ChannelView::from))
+}
+
+/// Makes a channel.
+#[utoipa::path(
+    post,
+    path = "/api/channels/",
+    request_body = ChannelBody,
+    responses(
+        (status = 201, description = "The channel.", body = ChannelView),
+        (status = 409, description = "`SECRET_KEY` is not set, or another than what its secrets were sealed with.", body = Detail),
+        (status = 422, description = "Channels may not reach this address.", body = Fields)
+    )
+)]
+pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    let body = Body::read(&request, payload, &state).await?;
+    let channel = NewChannel::from_fields(&body.fields()?, state.telling.targets)?;
+    check_addresses(&state, &channel.config).await?;
+    let (sealer, now) = (state.telling.sealer.clone(), state.clock.now());
+    let made = state
+        .database(move |conn| {
+            let id = channels::create(conn, &channel, sealer.as_ref(), now)?;
+            Ok::<_, SaveChannelError>(channels::show(conn, id)?)
+        })
+        .await?;
+    Ok(HttpResponse::Created().json(ChannelView::from(made.ok_or_else(|| ApiError::no_such("Channel"))?)))
+}
+
+/// One channel.
+#[utoipa::path(
+    get,
+    path = "/api/channels/{id}/",
+    params(("id" = i64, Path, description = "The channel's id.")),
+    responses((status = 200, description = "The channel.", body = ChannelView), NoSuch)
+)]
+pub async fn show(id: Path<String>, state: Data<State>) -> Result<impl Responder, ApiError> {
+    let id = channel_id(&id)?;
+    let channel = state.database(move |conn| channels::show(conn, id)).await?;
+    Ok(Json(ChannelView::from(channel.ok_or_else(|| ApiError::no_such("Channel"))?)))
+}
+
+/// Changes a channel. What is not sent stays, and so do the secrets within `config`.
+#[utoipa::path(
+    patch,
+    path = "/api/channels/{id}/",
+    params(("id" = i64, Path, description = "The channel's id.")),
+    request_body = ChannelBody,
+    responses(
+        (status = 200, description = "The channel as it is now.", body = ChannelView),
+        NoSuch,
+        (status = 409, description = "`SECRET_KEY` is not set, or another than what its secrets were sealed with.", body = Detail),
+        (status = 422, description = "Channels may not reach this address.", body = Fields)
+    )
+)]
+pub async fn change(
+    id: Path<String>,
+    request: HttpRequest,
+    payload: Payload,
+    state: Data<State>,
+) -> Result<impl Responder, ApiError> {
+    let id = channel_id(&id)?;
+    let body = Body::read(&request, payload, &state).await?;
+    let sealer = state.telling.sealer.clone();
+    let kept = state.database(move |conn| channels::open(conn, id, sealer.as_ref())).await?;
+    let kept = kept.ok_or_else(|| ApiError::no_such("Channel"))?.settings;
+    let channel = kept.changed(&body.fields()?, state.telling.targets)?;
+    if channel.config != kept.config {
+        check_addresses(&state, &channel.config).await?;
+    }
+    let sealer = state.telling.sealer.clone();
+    let changed = state
+        .database(move |conn| {
+            channels::update(conn, id, &channel, sealer.as_ref())?;
+            Ok::<_, SaveChannelError>(channels::show(conn, id)?)
+        })
+        .await?;
+    Ok(Json(ChannelView::from(changed.ok_or_else(|| ApiError::no_such("Channel"))?)))
+}
+
+/// Deletes a channel with its deliveries: what it has not told yet is not told.
+#[utoipa::path(
+    delete,
+    path = "/api/channels/{id}/",
+    params(("id" = i64, Path, description = "The channel's id.")),
+    responses((status = 204, description = "It is gone."), NoSuch)
+)]
+pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    let id = channel_id(&id)?;
+    if state.database(move |conn| channels::delete(conn, id)).await? {
+        Ok(HttpResponse::NoContent().finish())
+    } else {
+        Err(ApiError::no_such("Channel"))
+    }
+}
+
+/// Sends a test message, and answers with what the receiver said. 202 with the task when no worker has sent it in time.
+#[utoipa::path(
+    post,
+    path = "/api/channels/{id}/test/",
+    params(("id" = i64, Path, description = "The channel's id.")),
+    responses(
+        (status = 200, description = "What the receiver said.", body = TestedView),
+        (status = 202, description = "No worker has sent it yet.", body = Accepted, headers(("Location" = String, description = "Where the result will be."))),
+        NoSuch
+    )
+)]
+pub async fn test(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
+    let channel = channel_id(&id)?;
+    let found = state.database(move |conn| channels::show(conn, channel)).await?;
+    found.ok_or_else(|| ApiError::no_such("Channel"))?;
+    let task = TestChannel::call(&ChannelInput { channel }).map_err(|e| ApiError::internal(e.to_string()))?;
+    Ok(match finished::<Tested>(&state, task, TEST_PATIENCE).await? {
+        Ended::With(tested) => HttpResponse::Ok().json(tested),
+        Ended::NotYet(accepted) => accepted,
+    })
+}
+
+/// Whether the host of a channel stands for addresses that it may reach. One that has none now is asked again, when it is
+/// dialled.
+async fn check_addresses(state: &State, config: &ChannelConfig) -> Result<(), ApiError> {
+    let Some(target) = config.target() else { return Ok(()) };
+    match state.telling.targets {
+        Targets::Any => return Ok(()),
+        Targets::Public => {}
+    }
+    let resolve = tokio::task::spawn_blocking(move || private_address(&target));
+    match tokio::time::timeout(RESOLUTION, resolve).await {
+        Ok(Ok(Some(error))) => {
+            let mut errors = FieldErrors::default();
+            errors.nest("config", FieldErrors::one("url", error.to_string()));
+            Err(ApiError::fields(ErrorCode::TargetForbidden, errors))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn private_address(target: &Target) -> Option<TargetError> {
+    let mut addresses = (target.host(), target.port()).to_socket_addrs().ok()?;
+    let private = addresses.any(|address| !is_public(address.ip()));
+    private.then_some(TargetError::Forbidden("The host's address is not public. ALLOW_PRIVATE_TARGETS=true allows it."))
+}
+
+fn channel_id(text: &str) -> Result<ChannelId, ApiError> {
+    row_id(text, "Channel").map(ChannelId)
+}

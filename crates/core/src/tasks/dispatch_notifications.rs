@@ -1,0 +1,13 @@
+//! What waits in the outbox is given to those who send it.
+
+use super::{NoInput, Task};
+
+/// Calls `send_notifications` for each channel that has something to tell. Returns for how many.
+pub struct DispatchNotifications;
+
+impl Task for DispatchNotifications {
+    const NAME: &'static str = "log_monitor_system.apps.core.tasks.dispatch_notifications";
+    const PARAMETERS: &'static [&'static str] = &[];
+    type Input = NoInput;
+    type Output = u64;
+}

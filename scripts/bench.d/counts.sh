@@ -1,13 +1,14 @@
 # What the check and the daily summary cost as logs become more. Sourced by scripts/bench.
 # shellcheck shell=bash disable=SC2154 # scripts/bench sets them
 
+apps=20
 sizes=(250000 2000000 10000000)
 tasks=(check_error_logs generate_daily_summary)
 
 measure() {
   [ $# = 0 ] || sizes=("$@")
   local app size task stored=0
-  for app in $(seq 20); do target/release/logmon-api app create "app-$app" --owner bench >/dev/null; done
+  for app in $(seq "$apps"); do target/release/logmon-api app create "app-$app" --owner bench >/dev/null; done
   run_as worker target/release/logmon-worker --log-format json --concurrency 1
   for size in "${sizes[@]}"; do
     say "Filling up to $size logs"
@@ -24,10 +25,10 @@ measure() {
   done
 }
 
-# fill FIRST LAST: logs of 20 apps, the first ones with many and the last ones with few, over the past 30 days, a tenth
+# fill FIRST LAST: logs of all apps, the first ones with many and the last ones with few, over the past 30 days, a tenth
 # of them errors, in a transaction a day with their counts.
 fill() {
-  local day sql="SELECT 1 + FLOOR(20 * POW(RAND(seq), 2)) AS app,
+  local day sql="SELECT 1 + FLOOR($apps * POW(RAND(seq), 2)) AS app,
     ELT(1 + (seq % 10 = 0) + (seq % 10 < 3), 'INFO', 'WARN', 'ERROR') AS level,
     CONCAT('payment gateway timed out while charging order ', MD5(seq), ' (attempt 2 of 3)') AS message"
   for day in $(seq 0 29); do

@@ -10,7 +10,8 @@ use logmon_core::schedule::Schedule;
 use logmon_core::schedule::catch_up::{CatchUp, Missed};
 use logmon_core::summary::yesterday;
 use logmon_core::tasks::{
-    CheckErrorLogs, DispatchNotifications, GenerateDailySummary, NoInput, RotatePartitions, SummaryInput, Task as _,
+    CheckErrorLogs, DispatchNotifications, EvaluateRules, GenerateDailySummary, NoInput, RotatePartitions,
+    SummaryInput, Task as _,
 };
 
 /// Makes the task of a slot.
@@ -28,6 +29,7 @@ pub struct Entry {
     pub task: MakeTask,
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
@@ -43,6 +45,13 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
             // A check looks back from the moment in which it runs.
             catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
             task: Box::new(|_| CheckErrorLogs::call(&NoInput {})),
+        },
+        Entry {
+            name: "evaluate-rules-every-minute",
+            schedule: Schedule::Every(MINUTE),
+            // It evaluates every window that has ended since the last one.
+            catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
+            task: Box::new(|_| EvaluateRules::call(&NoInput {})),
         },
         Entry {
             name: "generate-daily-summary",
@@ -85,7 +94,7 @@ mod tests {
             assert!(!names.contains(&entry.name));
             names.push(entry.name);
         }
-        let summary = (entries[1].task)(slot).unwrap();
+        let summary = (entries[2].task)(slot).unwrap();
         assert_eq!(summary.arguments.kwargs_repr(), "{'date': '2026-11-22'}");
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use logmon_core::alert::{Condition, Finding, Kind, Turn, Watchlist};
+use logmon_core::alert::{Condition, Kind, Passing, Turn, Watchlist};
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::CheckSettings;
@@ -129,7 +129,7 @@ impl Watcher {
         let since = condition.window_start(self.clock.now());
         let count = log_counts::exactly_since(&mut conn, app, Level::Error, since).map_err(|e| e.to_string())?;
         drop(conn);
-        if self.shared.state().list.counted(app, count) == Finding::Passed {
+        if self.shared.state().list.counted(app, count) == Passing::Passed {
             log::info!(app_id = app.0; "the threshold was passed: checking at once");
             let task = CheckErrorLogs::call(&NoInput {}).map_err(|e| e.to_string())?;
             self.broker.enqueue_once(&format!("check:{}", app.0), ONCE, &task).map_err(|e| e.to_string())?;

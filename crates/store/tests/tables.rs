@@ -5,16 +5,17 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::AlertId;
+use logmon_core::alert::{AlertEventKind, AlertFilter, AlertId, AlertState, Finding, Outcome};
 use logmon_core::app::{AppChange, AppId, NewApp};
 use logmon_core::log::{Level, LogFilter, LogId, Order, Record};
 use logmon_core::page::{Cursor, Page};
 use logmon_core::summary::{LevelCounts, Summary};
-use logmon_store::db::alerts::Raised;
+use logmon_store::db::alerts::{Breach, Raised};
 use logmon_store::db::apps::SaveAppError;
+use logmon_store::db::evaluations::{By, Evaluation};
 use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::writer::Stored;
-use logmon_store::db::{alerts, apps, ingest_keys, log_counts, log_search, log_summaries};
+use logmon_store::db::{alert_events, alerts, apps, ingest_keys, log_counts, log_search, log_summaries, rules};
 use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::PATIENCE;
 
@@ -108,24 +109,66 @@ fn one_name_is_given_once_however_many_ask() {
     assert_eq!(apps::update(&mut test.connect(), AppId(999), &own).unwrap(), None);
 }
 
+fn not_resolved() -> AlertFilter {
+    AlertFilter { states: vec![AlertState::Open, AlertState::Acknowledged], ..AlertFilter::default() }
+}
+
 #[test]
 fn one_alert_is_raised_however_many_checks_run_at_once() {
     let test = TestDatabase::new();
     let app = app(&test, "shop");
-    let raise = || alerts::raise(&mut test.connect(), app, "c", at(0)).unwrap();
+    let rule = rules::to_evaluate(&mut test.connect()).unwrap().remove(0).rule;
+    let raise = |app, end| {
+        let window = at(end - 600_000_000)..at(end);
+        let row = Evaluation {
+            rule: rule.id,
+            app,
+            window: window.clone(),
+            count: 101,
+            threshold: 100,
+            outcome: Outcome::Breached,
+            is_late: false,
+        };
+        let finding = Finding {
+            level: Some(Level::Error),
+            window,
+            count: 101,
+            threshold: 100,
+            first: None,
+            last: None,
+            patterns: Vec::new(),
+            query: String::new(),
+            is_late: false,
+        };
+        let breach = Breach { row, rule: &rule.says, content: "c".to_owned(), finding };
+        let by = By { worker: "w".to_owned(), at: at(end), took: Duration::ZERO };
+        alerts::raise(&mut test.connect(), &breach, &by).unwrap()
+    };
+    // Each has a window of its own, as those have that check at slightly different moments.
     let raised: Vec<AlertId> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(raise)).collect();
+        let threads: Vec<_> = (0..8)
+            .map(|n| {
+                let raise = &raise;
+                scope.spawn(move || raise(app, n))
+            })
+            .collect();
         let ids = threads.into_iter().map(|thread| thread.join().unwrap());
         ids.filter_map(|raised| if let Raised::New(id) = raised { Some(id) } else { None }).collect()
     });
     assert_eq!(raised.len(), 1);
     let mut conn = test.connect();
-    assert_eq!(alerts::open(&mut conn, FIRST).unwrap().len(), 1);
-    let first = alerts::resolve(&mut conn, raised[0]).unwrap().unwrap();
-    assert_eq!(alerts::resolve(&mut conn, raised[0]).unwrap().unwrap(), first);
-    assert!(alerts::open(&mut conn, FIRST).unwrap().is_empty());
-    assert!(matches!(raise(), Raised::New(_)), "a resolved alert does not stand in the way of the next");
-    assert_eq!(alerts::raise(&mut conn, AppId(999), "c", at(0)).unwrap(), Raised::NotNeeded);
+    assert_eq!(alerts::list(&mut conn, &not_resolved(), FIRST).unwrap().len(), 1);
+    let first = alerts::resolve(&mut conn, raised[0], at(9)).unwrap().unwrap();
+    assert_eq!(alerts::resolve(&mut conn, raised[0], at(10)).unwrap().unwrap(), first);
+    assert!(alerts::list(&mut conn, &not_resolved(), FIRST).unwrap().is_empty());
+    let events = alert_events::of_alert(&mut conn, raised[0]).unwrap();
+    assert_eq!(
+        events.iter().map(|event| event.kind).collect::<Vec<_>>(),
+        [AlertEventKind::Opened, AlertEventKind::Resolved]
+    );
+    assert_eq!(raise(app, 7), Raised::NotNeeded, "that window has had its alert");
+    assert!(matches!(raise(app, 8), Raised::New(_)), "a resolved alert does not stand in the way of the next");
+    assert_eq!(raise(AppId(999), 9), Raised::NotNeeded);
 }
 
 #[test]

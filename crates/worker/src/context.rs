@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use logmon_core::alert::Telling;
 use logmon_core::clock::Clock;
 use logmon_core::config::CheckSettings;
 use logmon_store::broker::Broker;
@@ -42,6 +43,11 @@ pub struct Context {
 }
 
 impl Context {
+    /// How alerts are worded.
+    pub fn telling(&self) -> Telling {
+        Telling { language: self.channels.language(), zone: self.zone }
+    }
+
     /// Asked between the steps of a task that may take long: whether it may go on with the next one.
     ///
     /// # Errors

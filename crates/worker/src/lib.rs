@@ -10,6 +10,7 @@ pub mod board;
 pub mod channels;
 pub mod context;
 pub mod control;
+mod evaluation;
 pub mod events;
 pub mod fetcher;
 pub mod handlers;

@@ -2,8 +2,8 @@
 
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, DispatchNotifications, GenerateDailySummary, IngestLogs, Noop, RotatePartitions,
-    SendNotifications, Task, TestChannel, WhenFailed,
+    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
+    RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -88,6 +88,7 @@ const fn handler<T: Handle>() -> Handler {
 /// Every handler.
 pub const HANDLERS: &[Handler] = &[
     handler::<CheckErrorLogs>(),
+    handler::<EvaluateRules>(),
     handler::<GenerateDailySummary>(),
     handler::<Noop>(),
     handler::<DeleteApp>(),

@@ -26,6 +26,12 @@ fn api() -> Vec<Endpoint> {
         Endpoint::new("/logs/{id}", "Log Instance", "").get(call!(logs::show)),
         Endpoint::new("/logs/{id}/context", "Log Context", "").get(call!(logs::context)),
         Endpoint::new("/alerts", "Alert List", "").get(call!(alerts::list)),
+        Endpoint::new("/alerts/resolve", "Resolve Together", "").post(call!(alerts::resolve_together)),
+        Endpoint::new("/alerts/undo", "Undo", "").post(call!(alerts::undo)),
+        Endpoint::new("/alerts/{id}", "Alert Instance", "").get(call!(alerts::show)),
+        Endpoint::new("/alerts/{id}/acknowledge", "Acknowledge", "").post(call!(alerts::acknowledge)),
+        Endpoint::new("/alerts/{id}/reopen", "Reopen", "").post(call!(alerts::reopen)),
+        Endpoint::new("/alerts/{id}/assign", "Assign", "").post(call!(alerts::assign)),
         Endpoint::new("/alerts/{id}/resolve", "Resolve", "").patch(call!(alerts::resolve)),
         Endpoint::new("/apps", "App List", "").get(call!(apps::list)).post(call!(apps::create)),
         Endpoint::new("/apps/{id}", "App Instance", "")

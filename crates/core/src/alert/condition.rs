@@ -85,6 +85,27 @@ pub enum Outcome {
     Calm,
     /// There is.
     Breached,
+    /// The logs could not be counted in time.
+    Unknown,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Calm, Self::Breached, Self::Unknown];
+
+    /// Its name in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Calm => "calm",
+            Self::Breached => "breached",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The outcome with exactly this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
 }
 
 impl Condition {

@@ -48,7 +48,7 @@ pub enum Turn {
 
 /// What a count means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
+pub enum Passing {
     /// The app has just passed the threshold: a check is due.
     Passed,
     /// Nothing new.
@@ -108,14 +108,14 @@ impl Watchlist {
     }
 
     /// Hears how many logs of the rule's level an app has within its window.
-    pub fn counted(&mut self, app: AppId, count: u64) -> Finding {
+    pub fn counted(&mut self, app: AppId, count: u64) -> Passing {
         let outcome = self.judge(count);
         let seen = self.apps.entry(app).or_insert(NEW);
         let before = std::mem::replace(&mut seen.outcome, outcome);
         seen.known = count;
         match (before, outcome) {
-            (Outcome::Calm, Outcome::Breached) => Finding::Passed,
-            _ => Finding::Same,
+            (Outcome::Calm, Outcome::Breached) => Passing::Passed,
+            _ => Passing::Same,
         }
     }
 
@@ -148,13 +148,13 @@ mod tests {
         assert_eq!(list.next(start), Turn::Idle);
         assert_eq!(list.stored(APP, 1, start), Some(start), "nothing is known of a new one");
         assert_eq!(list.next(start), Turn::Count(APP));
-        assert_eq!(list.counted(APP, 60), Finding::Same);
+        assert_eq!(list.counted(APP, 60), Passing::Same);
         assert_eq!(list.stored(APP, 40, start), Some(start + INTERVAL), "others may have stored some as well");
         assert_eq!(list.stored(APP, 0, start), None, "that is due already");
         assert_eq!(list.next(start), Turn::At(start + INTERVAL));
         assert_eq!(list.stored(APP, 1, start), Some(start));
         assert_eq!(list.next(start), Turn::Count(APP));
-        assert_eq!(list.counted(APP, 101), Finding::Passed);
+        assert_eq!(list.counted(APP, 101), Passing::Passed);
         assert_eq!(list.next(start), Turn::Idle);
     }
 
@@ -170,7 +170,7 @@ mod tests {
         let found = [101, 500, 100, 99, 101].into_iter().zip(0..).map(|(n, at)| count(&mut list, at, n));
         assert_eq!(
             found.collect::<Vec<_>>(),
-            [Finding::Passed, Finding::Same, Finding::Same, Finding::Same, Finding::Passed]
+            [Passing::Passed, Passing::Same, Passing::Same, Passing::Same, Passing::Passed]
         );
         let late = start + INTERVAL * 4;
         assert_eq!(list.stored(APP, 1_000, late), Some(late + INTERVAL), "there is no hurry any more");
@@ -181,11 +181,11 @@ mod tests {
         let (mut list, start) = list();
         list.stored(APP, 101, start);
         list.next(start);
-        assert_eq!(list.counted(APP, 101), Finding::Passed);
+        assert_eq!(list.counted(APP, 101), Passing::Passed);
         list.watch_for(&more_than(100));
-        assert_eq!(list.counted(APP, 102), Finding::Same);
+        assert_eq!(list.counted(APP, 102), Passing::Same);
         list.watch_for(&more_than(50));
-        assert_eq!(list.counted(APP, 103), Finding::Passed);
+        assert_eq!(list.counted(APP, 103), Passing::Passed);
     }
 
     #[test]
@@ -193,11 +193,11 @@ mod tests {
         let (mut list, start) = list();
         list.stored(APP, 200, start);
         list.next(start);
-        assert_eq!(list.counted(APP, 200), Finding::Passed);
+        assert_eq!(list.counted(APP, 200), Passing::Passed);
         list.failed(APP, start);
         assert_eq!(list.stored(APP, 1, start), None);
         assert_eq!(list.next(start), Turn::At(start + INTERVAL));
         assert_eq!(list.next(start + INTERVAL), Turn::Count(APP));
-        assert_eq!(list.counted(APP, 200), Finding::Passed);
+        assert_eq!(list.counted(APP, 200), Passing::Passed);
     }
 }

@@ -3,6 +3,7 @@
 mod check_error_logs;
 mod delete_app;
 mod dispatch_notifications;
+mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
@@ -14,6 +15,7 @@ mod test_channel;
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
 pub use dispatch_notifications::DispatchNotifications;
+pub use evaluate_rules::EvaluateRules;
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
 pub use noop::{Noop, NoopInput};
@@ -88,6 +90,7 @@ const fn contract<T: Task>() -> Contract {
 /// Every task. The worker's registry must hold a handler for each; a test there says so.
 pub const ALL: &[Contract] = &[
     contract::<CheckErrorLogs>(),
+    contract::<EvaluateRules>(),
     contract::<GenerateDailySummary>(),
     contract::<Noop>(),
     contract::<DeleteApp>(),

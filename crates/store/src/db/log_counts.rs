@@ -10,34 +10,13 @@ use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
 use diesel::sql_types::Bigint;
+pub use logmon_core::alert::hour;
+use logmon_core::alert::{Counts, Needs};
 use logmon_core::app::AppId;
 use logmon_core::log::{Buckets, Level};
 
 use super::schema::{core_log, core_logcount, core_loghourcount};
 use super::{Connection, DbError, apps, utc};
-
-/// An app's logs since a moment, at most: with all logs of the minute that the moment lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bound {
-    /// The app.
-    pub app: AppId,
-    /// It has no more than so many.
-    pub most: u64,
-}
-
-/// For each app with logs of `level` since about `since`: how many they are at most. Reads counts, not rows.
-///
-/// # Errors
-/// See [`DbError`].
-pub fn bounds_since(conn: &mut Connection, level: Level, since: DateTime<Utc>) -> Result<Vec<Bound>, DbError> {
-    let rows: Vec<(i64, i64)> = core_logcount::table
-        .group_by(core_logcount::app_id)
-        .select((core_logcount::app_id, sql::<Bigint>("CAST(SUM(count) AS SIGNED)")))
-        .filter(core_logcount::level.eq(level.as_str()))
-        .filter(core_logcount::minute.ge(minute(since).naive_utc()))
-        .load(conn)?;
-    Ok(rows.into_iter().map(|(app, most)| Bound { app: AppId(app), most: unsigned(most) }).collect())
-}
 
 /// Exactly how many logs of `level` an app has since `since`. Reads the rows of one minute, counts for the others.
 ///
@@ -174,11 +153,84 @@ pub fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
 }
 
-/// The hour, in UTC, that a moment lies in.
-pub fn hour(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.duration_trunc(TimeDelta::hours(1)).unwrap_or(time)
-}
-
 fn unsigned(count: i64) -> u64 {
     u64::try_from(count).unwrap_or(0)
+}
+
+/// How many logs of a level an app has in a minute, or an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// The app.
+    pub app: AppId,
+    /// The level.
+    pub level: Level,
+    /// When the minute, or hour, begins.
+    pub time: DateTime<Utc>,
+    /// How many.
+    pub count: u64,
+}
+
+/// The counts of every app's minutes in a range of whole hours or less, in the order of time.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn minutes(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
+    let rows: Vec<(i64, String, NaiveDateTime, i64)> = core_logcount::table
+        .select((core_logcount::app_id, core_logcount::level, core_logcount::minute, core_logcount::count))
+        .filter(core_logcount::level.eq_any(levels.iter().map(|level| level.as_str())))
+        .filter(core_logcount::minute.ge(range.start.naive_utc()))
+        .filter(core_logcount::minute.lt(range.end.naive_utc()))
+        .order(core_logcount::minute)
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(tally).collect())
+}
+
+fn hours(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
+    let rows: Vec<(i64, String, NaiveDateTime, i64)> = core_loghourcount::table
+        .select((
+            core_loghourcount::app_id,
+            core_loghourcount::level,
+            core_loghourcount::hour,
+            core_loghourcount::count,
+        ))
+        .filter(core_loghourcount::hour.ge(range.start.naive_utc()))
+        .filter(core_loghourcount::hour.lt(range.end.naive_utc()))
+        .filter(core_loghourcount::level.eq_any(levels.iter().map(|level| level.as_str())))
+        .order(core_loghourcount::hour)
+        .load(conn)?;
+    Ok(rows.into_iter().filter_map(tally).collect())
+}
+
+fn tally((app, level, time, count): (i64, String, NaiveDateTime, i64)) -> Option<Tally> {
+    Some(Tally { app: AppId(app), level: Level::from_filter(&level)?, time: utc(time), count: unsigned(count) })
+}
+
+/// The counts that are needed, each read once.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn load(conn: &mut Connection, needs: &Needs) -> Result<Counts, DbError> {
+    let (mut counts, levels) = (Counts::default(), needs.levels());
+    for range in needs.minutes() {
+        for tally in minutes(conn, &range, &levels)? {
+            counts.add_minute(tally.app, tally.level, tally.time, tally.count);
+        }
+    }
+    for range in needs.hours() {
+        for tally in hours(conn, &range, &levels)? {
+            counts.add_hour(tally.app, tally.level, tally.time, tally.count);
+        }
+    }
+    if needs.has_firsts() {
+        let rows: Vec<(i64, String, Option<NaiveDateTime>)> = core_logcount::table
+            .group_by((core_logcount::app_id, core_logcount::level))
+            .select((core_logcount::app_id, core_logcount::level, diesel::dsl::min(core_logcount::minute)))
+            .load(conn)?;
+        for (app, level, first) in rows {
+            if let (Some(level), Some(first)) = (Level::from_filter(&level), first) {
+                counts.add_first(AppId(app), level, utc(first));
+            }
+        }
+    }
+    Ok(counts)
 }

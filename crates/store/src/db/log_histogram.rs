@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Text};
@@ -12,7 +11,7 @@ use logmon_core::log::{Buckets, Level, LogFilter};
 
 use super::log_filter::{of_apps_and_levels, of_the_rest};
 use super::schema::core_log;
-use super::{Connection, DbError};
+use super::{Connection, DbError, within};
 
 /// What was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,24 +83,4 @@ fn count(conn: &mut Connection, buckets: &Buckets, filter: &LogFilter) -> Result
         Some((usize::try_from(place).ok()?, Level::from_filter(&level)?, u64::try_from(n).ok()?))
     };
     Ok(rows.into_iter().filter_map(read).collect())
-}
-
-/// Runs `work` with a bound on how long the database works on each of its statements.
-fn within<T>(
-    conn: &mut Connection,
-    deadline: Duration,
-    work: impl FnOnce(&mut Connection) -> Result<T, DbError>,
-) -> Result<T, DbError> {
-    let (seconds, milliseconds) = (deadline.as_secs_f64(), deadline.as_millis());
-    // The one is MariaDB's, the other MySQL's.
-    let bound = match conn.batch_execute(&format!("SET SESSION max_statement_time = {seconds}")) {
-        Ok(()) => "SET SESSION max_statement_time = DEFAULT",
-        Err(_) => {
-            conn.batch_execute(&format!("SET SESSION max_execution_time = {milliseconds}"))?;
-            "SET SESSION max_execution_time = DEFAULT"
-        }
-    };
-    let done = work(conn);
-    conn.batch_execute(bound)?;
-    done
 }

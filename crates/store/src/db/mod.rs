@@ -2,11 +2,13 @@
 //!
 //! Times in the tables are UTC without a zone; [`utc`] and `naive_utc` are the two ways across.
 
+pub mod alert_events;
 pub mod alerts;
 pub mod apps;
 pub mod channels;
 pub mod deliveries;
 mod error;
+pub mod evaluations;
 pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_events;
@@ -14,6 +16,7 @@ pub mod log_export;
 mod log_filter;
 pub mod log_histogram;
 mod log_page;
+pub mod log_samples;
 pub mod log_search;
 pub mod log_summaries;
 pub mod log_tail;
@@ -138,6 +141,26 @@ where
 // A pause by chance, so that those who disturbed each other do not meet again.
 fn pause(attempt: u32) -> Duration {
     Duration::from_millis(4).saturating_mul(1 << attempt.min(6)).mul_f64(rand::random())
+}
+
+/// Runs `work` with a bound on how long the database works on each of its statements.
+pub(crate) fn within<T>(
+    conn: &mut Connection,
+    deadline: Duration,
+    work: impl FnOnce(&mut Connection) -> Result<T, DbError>,
+) -> Result<T, DbError> {
+    let (seconds, milliseconds) = (deadline.as_secs_f64(), deadline.as_millis());
+    // The one is MariaDB's, the other MySQL's.
+    let bound = match conn.batch_execute(&format!("SET SESSION max_statement_time = {seconds}")) {
+        Ok(()) => "SET SESSION max_statement_time = DEFAULT",
+        Err(_) => {
+            conn.batch_execute(&format!("SET SESSION max_execution_time = {milliseconds}"))?;
+            "SET SESSION max_execution_time = DEFAULT"
+        }
+    };
+    let done = work(conn);
+    conn.batch_execute(bound)?;
+    done
 }
 
 /// Whether a transaction that ended in this error may be run again as it is.

@@ -168,17 +168,49 @@ pub fn list(conn: &mut Connection, filter: &RuleFilter, page: Page) -> Result<Ve
     with_channels(conn, rows)
 }
 
+/// A rule, and up to which window it was evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evaluated {
+    /// The rule.
+    pub rule: Rule,
+    /// The end of its last window, or when the rule began.
+    pub until: DateTime<Utc>,
+}
+
 /// Every rule that is evaluated, by its id.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn enabled(conn: &mut Connection) -> Result<Vec<Rule>, DbError> {
-    let rows: Vec<RuleRow> = core_rule::table
-        .select(RuleRow::as_select())
-        .filter(core_rule::is_enabled.eq(true))
-        .order(core_rule::id)
-        .load(conn)?;
-    with_channels(conn, rows)
+pub fn to_evaluate(conn: &mut Connection) -> Result<Vec<Evaluated>, DbError> {
+    let enabled = core_rule::table.filter(core_rule::is_enabled.eq(true)).order(core_rule::id);
+    let times: Vec<(i64, Option<NaiveDateTime>)> =
+        enabled.select((core_rule::id, core_rule::evaluated_until)).load(conn)?;
+    let times: BTreeMap<i64, Option<NaiveDateTime>> = times.into_iter().collect();
+    let rows: Vec<RuleRow> = enabled.select(RuleRow::as_select()).load(conn)?;
+    let evaluated = |rule: Rule| {
+        let until = times.get(&rule.id.0).copied().flatten().map_or(rule.created_at, utc);
+        Evaluated { rule, until }
+    };
+    Ok(with_channels(conn, rows)?.into_iter().map(evaluated).collect())
+}
+
+/// Notes up to which window rules were evaluated; what is later already stays.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn evaluated(conn: &mut Connection, until: &[(RuleId, DateTime<Utc>)]) -> Result<(), DbError> {
+    let mut by_end: BTreeMap<DateTime<Utc>, Vec<i64>> = BTreeMap::new();
+    for (rule, end) in until {
+        by_end.entry(*end).or_default().push(rule.0);
+    }
+    for (end, rules) in by_end {
+        let end = end.naive_utc();
+        let earlier = core_rule::evaluated_until.is_null().or(core_rule::evaluated_until.lt(end).assume_not_null());
+        diesel::update(core_rule::table.filter(core_rule::id.eq_any(rules)).filter(earlier))
+            .set(core_rule::evaluated_until.eq(end))
+            .execute(conn)?;
+    }
+    Ok(())
 }
 
 fn with_channels(conn: &mut Connection, rows: Vec<RuleRow>) -> Result<Vec<Rule>, DbError> {
@@ -281,7 +313,14 @@ pub fn update(
         check(conn, rule, Some(id))?;
         // Its own time for each change, also where the clock stood still.
         let updated_at = now.max(seen + TimeDelta::microseconds(1));
-        diesel::update(core_rule::table.find(id.0)).set(RuleValues::of(rule, updated_at)).execute(conn)?;
+        let own = core_rule::table.find(id.0);
+        if rule.state == RuleState::Enabled {
+            // What passed while it was disabled is nothing that was missed.
+            diesel::update(own.filter(core_rule::is_enabled.eq(false)))
+                .set(core_rule::evaluated_until.eq(updated_at.naive_utc()))
+                .execute(conn)?;
+        }
+        diesel::update(own).set(RuleValues::of(rule, updated_at)).execute(conn)?;
         set_channels(conn, id, &rule.channels)?;
         Ok(Some(Rule { id, says: rule.clone(), created_at, updated_at }))
     })

@@ -7,6 +7,55 @@ diesel::table! {
         is_resolved -> Bool,
         created_at -> Datetime,
         app_id -> Bigint,
+        rule_id -> Nullable<Bigint>,
+        #[max_length = 100]
+        rule_name -> Varchar,
+        #[max_length = 10]
+        severity -> Varchar,
+        #[max_length = 10]
+        level -> Nullable<Varchar>,
+        window_start -> Nullable<Datetime>,
+        window_end -> Nullable<Datetime>,
+        count -> Nullable<Bigint>,
+        threshold -> Nullable<Bigint>,
+        first_log_id -> Nullable<Bigint>,
+        first_log_at -> Nullable<Datetime>,
+        last_log_id -> Nullable<Bigint>,
+        last_log_at -> Nullable<Datetime>,
+        patterns -> Nullable<Longtext>,
+        #[max_length = 2000]
+        query -> Nullable<Varchar>,
+        is_late -> Bool,
+        is_flapping -> Bool,
+        last_breach_at -> Nullable<Datetime>,
+        acknowledged_at -> Nullable<Datetime>,
+        #[max_length = 100]
+        acknowledged_by -> Nullable<Varchar>,
+        resolved_at -> Nullable<Datetime>,
+        #[max_length = 100]
+        resolved_by -> Nullable<Varchar>,
+        #[max_length = 100]
+        assigned_to -> Nullable<Varchar>,
+        #[max_length = 1000]
+        note -> Nullable<Varchar>,
+    }
+}
+
+diesel::table! {
+    core_alertevent (id) {
+        id -> Bigint,
+        #[max_length = 36]
+        event_id -> Char,
+        alert_id -> Bigint,
+        #[max_length = 20]
+        kind -> Varchar,
+        at -> Datetime,
+        #[max_length = 100]
+        actor -> Nullable<Varchar>,
+        #[max_length = 1000]
+        note -> Nullable<Varchar>,
+        #[max_length = 36]
+        batch -> Nullable<Char>,
     }
 }
 
@@ -69,6 +118,41 @@ diesel::table! {
         status -> Nullable<Smallint>,
         duration_ms -> Integer,
         answer -> Text,
+    }
+}
+
+diesel::table! {
+    core_evaluatedhour (hour, app_id, level) {
+        hour -> Datetime,
+        app_id -> Bigint,
+        #[max_length = 10]
+        level -> Varchar,
+        count -> Bigint,
+    }
+}
+
+diesel::table! {
+    core_evaluatedupto (id) {
+        id -> Integer,
+        moment -> Datetime,
+    }
+}
+
+diesel::table! {
+    core_evaluation (rule_id, window_end, app_id) {
+        rule_id -> Bigint,
+        window_end -> Datetime,
+        app_id -> Bigint,
+        window_start -> Datetime,
+        count -> Bigint,
+        threshold -> Bigint,
+        #[max_length = 10]
+        outcome -> Varchar,
+        is_late -> Bool,
+        evaluated_at -> Datetime,
+        duration_us -> Bigint,
+        #[max_length = 100]
+        worker -> Varchar,
     }
 }
 
@@ -179,6 +263,7 @@ diesel::table! {
         is_enabled -> Bool,
         created_at -> Datetime,
         updated_at -> Datetime,
+        evaluated_until -> Nullable<Datetime>,
     }
 }
 
@@ -217,6 +302,7 @@ diesel::table! {
 }
 
 diesel::joinable!(core_alert -> core_app (app_id));
+diesel::joinable!(core_alertevent -> core_alert (alert_id));
 diesel::joinable!(core_delivery -> core_channel (channel_id));
 diesel::joinable!(core_delivery -> core_notification (event_id));
 diesel::joinable!(core_deliveryattempt -> core_delivery (delivery_id));
@@ -228,10 +314,14 @@ diesel::joinable!(core_rulechannel -> core_rule (rule_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     core_alert,
+    core_alertevent,
     core_app,
     core_channel,
     core_delivery,
     core_deliveryattempt,
+    core_evaluatedhour,
+    core_evaluatedupto,
+    core_evaluation,
     core_ingestkey,
     core_log,
     core_logcount,

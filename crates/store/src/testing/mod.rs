@@ -109,6 +109,17 @@ impl TestDatabase {
         }
     }
 
+    /// The texts that a query gives in its column `line`.
+    pub fn lines(&self, sql: &str) -> Vec<String> {
+        #[derive(diesel::QueryableByName)]
+        struct Line {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            line: String,
+        }
+        let rows: Vec<Line> = diesel::sql_query(sql).load(&mut self.connect()).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        rows.into_iter().map(|row| row.line).collect()
+    }
+
     /// The one number that a query gives.
     pub fn number(&self, sql: &str) -> i64 {
         let sql = format!("SELECT CAST(({sql}) AS SIGNED) AS value");

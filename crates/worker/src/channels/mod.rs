@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use logmon_core::clock::Clock;
 use logmon_core::config::NotificationSettings;
+use logmon_core::language::Language;
 use logmon_core::notification::{Answer, Channel, Outgoing, Payload, Verdict, Wording};
 use logmon_core::seal::Sealer;
 use logmon_store::db::deliveries::Attempt;
@@ -34,6 +35,11 @@ enum NoAnswer {
 }
 
 impl Channels {
+    /// The language in which people are addressed.
+    pub fn language(&self) -> Language {
+        self.wording.language
+    }
+
     /// What the settings allow.
     ///
     /// # Errors

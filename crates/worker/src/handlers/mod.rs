@@ -3,6 +3,7 @@
 mod check_error_logs;
 mod delete_app;
 mod dispatch_notifications;
+mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
 use logmon_store::db::partitions::Dropped;
-use logmon_store::db::{deliveries, ingest_keys, partitions, schedule_slots};
+use logmon_store::db::{deliveries, evaluations, ingest_keys, partitions, schedule_slots};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -16,6 +16,8 @@ use crate::registry::{Failure, Handle};
 const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 /// How long what became of a slot can be read: for longer than any entry of the schedule reaches back.
 const SLOTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
+/// How long the ledger of the rules can be read.
+const LEDGER_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 
 impl Handle for RotatePartitions {
     fn run(context: &Context, _: NoInput) -> Result<Rotated, Failure> {
@@ -36,6 +38,9 @@ impl Handle for RotatePartitions {
         ingest_keys::delete_of_batches(&mut conn, now)?;
         schedule_slots::delete_before(&mut conn, now - SLOTS_KEPT)?;
         while deliveries::forget_before(&mut conn, now - context.retention)? > 0 {
+            context.may_go_on()?;
+        }
+        while evaluations::delete_some_before(&mut conn, now - LEDGER_KEPT)? > 0 {
             context.may_go_on()?;
         }
         if made + dropped > 0 {

@@ -18,6 +18,7 @@ use crate::app::AppId;
 use crate::page::Fingerprint;
 
 use fold::Folded;
+pub use moment::parse as moment;
 pub use term::{Comparison, Term};
 
 /// Which logs are wanted; an empty list means any. Every condition must hold.

@@ -9,7 +9,7 @@ pub(super) const EXPECTED: &str =
     "Expected a time such as 2026-11-23T04:00:27Z, the seconds or milliseconds since 1970, or now-90m (s, m, h, d, w).";
 
 /// Reads RFC 3339, the time since 1970 as a record's `timestamp` has it, `now`, or `now-90m`.
-pub(super) fn parse(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+pub fn parse(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let moment = match text.strip_prefix("now") {
         Some("") => Some(now),
         Some(distance) => now.checked_sub_signed(span(distance.strip_prefix('-')?)?),

@@ -1,0 +1,67 @@
+//! What becomes of an alert: its audit trail, and what people are told of.
+
+use chrono::{DateTime, Utc};
+
+use crate::notification::EventId;
+
+/// A change of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertEvent {
+    /// Its id: the same however often it is told.
+    pub id: EventId,
+    /// What happened.
+    pub kind: AlertEventKind,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Who did it, where somebody did and said so.
+    pub actor: Option<String>,
+    /// What they wrote of it.
+    pub note: Option<String>,
+}
+
+impl AlertEvent {
+    /// Something that happened by itself.
+    pub fn by_itself(kind: AlertEventKind, at: DateTime<Utc>) -> Self {
+        Self { id: EventId::new(), kind, at, actor: None, note: None }
+    }
+}
+
+/// What happened to an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AlertEventKind {
+    /// It was raised.
+    Opened,
+    /// Somebody looks after it.
+    Acknowledged,
+    /// It is over.
+    Resolved,
+    /// It is not over after all.
+    Reopened,
+    /// It was given to somebody, or to nobody.
+    Assigned,
+    /// It was raised and resolved again and again.
+    Flapping,
+}
+
+impl AlertEventKind {
+    /// Every kind.
+    pub const ALL: [Self; 6] =
+        [Self::Opened, Self::Acknowledged, Self::Resolved, Self::Reopened, Self::Assigned, Self::Flapping];
+
+    /// Its name on the wire and in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Acknowledged => "acknowledged",
+            Self::Resolved => "resolved",
+            Self::Reopened => "reopened",
+            Self::Assigned => "assigned",
+            Self::Flapping => "flapping",
+        }
+    }
+
+    /// The kind with exactly this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}

@@ -1,0 +1,7 @@
+//! The evaluation of rules on a real database, at times that the tests set.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
+
+mod life;
+mod month;
+mod rig;

@@ -287,7 +287,8 @@ impl Drop for TestBroker {
         let keys: Vec<Vec<u8>> = conn.keys(format!("{}*", self.prefix)).unwrap_or_default();
         if !keys.is_empty() {
             let deleted: redis::RedisResult<()> = conn.del(keys);
-            deleted.unwrap_or_else(|e| panic!("{e}"));
+            // A test that failed may have left its server in any state, and has said what matters.
+            assert!(deleted.is_ok() || std::thread::panicking(), "{deleted:?}");
         }
     }
 }

@@ -130,7 +130,7 @@ fn the_newest_match_outside_an_empty_range_is_told() {
     );
     assert_eq!(last("app=1&level=ERROR&since=now-99h&until=now-49h"), "disk full");
     assert_eq!(last("q=disk"), "disk is full", "a text is looked for in the past day, which leaves this out");
-    assert_eq!(last("q=disk+-is"), "disk full");
+    assert_eq!(last("q=disk+-%22disk+is%22"), "disk full");
     for nothing in ["", "app=1", "q=none", "app=9&since=now-1h", "since=now-200h"] {
         assert_eq!(last(nothing), Value::Null, "{nothing}");
     }

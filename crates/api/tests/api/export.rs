@@ -251,6 +251,8 @@ fn a_slow_client_holds_nothing_and_gets_everything() {
     let slow = Stalled::begin(&api);
     let also_slow = Stalled::begin(&api);
     eventually("nothing is read ahead", || (0..5).all(|_| system.database.busy("core_log ") == 0).then_some(()));
+    // A transaction that has read the table would be in the way.
+    system.database.execute("SET SESSION lock_wait_timeout = 10; LOCK TABLES core_log WRITE; UNLOCK TABLES");
     let refused = api.get("/api/logs/export/");
     assert_eq!((refused.status, refused.json()), (429, json!({"detail": "Too many exports run at once."})));
     assert_eq!(refused.header("retry-after"), Some("1"));

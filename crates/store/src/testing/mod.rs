@@ -81,13 +81,12 @@ impl TestDatabase {
         Session(self.connect())
     }
 
-    /// How many statements on a table, and how many transactions, others have under way.
+    /// How many statements of others name a table now.
     pub fn busy(&self, table: &str) -> i64 {
-        let ours = format!("p.db = '{}' AND p.id <> CONNECTION_ID()", self.name);
         self.number(&format!(
-            "SELECT (SELECT COUNT(*) FROM information_schema.processlist p WHERE p.info LIKE '%{table}%' AND {ours})
-                  + (SELECT COUNT(*) FROM information_schema.innodb_trx t
-                     JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE {ours})"
+            "SELECT COUNT(*) FROM information_schema.processlist
+             WHERE info LIKE '%{table}%' AND db = '{}' AND id <> CONNECTION_ID()",
+            self.name
         ))
     }
 

@@ -40,7 +40,7 @@ fn no_answer_is_outside_the_document() {
     let mut run = Command::new("timeout");
     run.args(["--kill-after=5", "300", &python, "-m", "schemathesis.cli", "run"]);
     run.arg(format!("http://{}/api/openapi.json", api.address));
-    run.args(["--checks", "all", "--exclude-checks", UNASKED, "--exclude-path", EXCLUDED, "--max-examples", "20"]);
+    run.args(["--checks", "all", "--exclude-checks", UNASKED, "--exclude-path", EXCLUDED, "--max-examples", "12"]);
     run.args([
         "--generation-deterministic",
         "--continue-on-failure",

@@ -11,15 +11,40 @@ measure() {
   for round in 1 2 3; do
     say "Round $round of 3"
     fill "$celery_tasks"
-    run_as celery env PYTHONPATH=scripts/bench.d "$work/venv/bin/celery" -A celery_app worker --concurrency 2 --loglevel warning
+    work_as celery
     until_empty celery "$celery_tasks"
     fill "$logmon_tasks"
-    run_as logmon target/release/logmon-worker --concurrency 2 --loglevel warning
+    work_as logmon
     until_empty logmon "$logmon_tasks"
     fill "$logmon_tasks"
     target/release/examples/queue_limit "$REDIS_URL" celery >>"$work/limit.rate"
   done
+  # In a run of their own, for they take time from the tasks.
+  say "Asking the workers while they work"
+  fill "$celery_tasks"
+  work_as celery
+  ask celery
+  fill "$logmon_tasks"
+  work_as logmon
+  ask logmon
 }
+
+# work_as celery|logmon: starts a worker that runs two tasks at a time.
+work_as() {
+  case $1 in
+    celery) run_as celery env PYTHONPATH=scripts/bench.d "$work/venv/bin/celery" -A celery_app worker --concurrency 2 --loglevel warning ;;
+    logmon) run_as logmon target/release/logmon-worker --concurrency 2 --loglevel warning ;;
+  esac
+}
+
+# ask NAME: writes the milliseconds that each answer to `inspect ping` took to $work/NAME.pings, until the queue is empty.
+ask() {
+  (cd scripts/bench.d && PYTHONDONTWRITEBYTECODE=1 timeout 120 "$work/venv/bin/python" ping_times.py) >"$work/$1.pings" || die "$1 did not answer"
+  end "$1"
+}
+
+# percentile FILE PERCENT
+percentile() { sort -n "$work/$1" | awk -v percent="$2" '{ value[NR] = $1 } END { print value[int((NR - 1) * percent / 100) + 1] }'; }
 
 fill() {
   redis-cli -p "$redis_port" flushall >/dev/null
@@ -58,11 +83,15 @@ PYTHON
 }
 
 table() {
-  local celery logmon limit
+  local celery logmon limit name
   celery=$(median celery.rate 1) logmon=$(median logmon.rate 1) limit=$(median limit.rate 1)
   printf '%-44s %10s %9s  %s\n' "median of three" "tasks/s" "memory" "ratio"
   printf '%-44s %10s\n' "Celery, two processes" "$celery"
   printf '%-44s %10s %9s  %s\n' "LogMon, --concurrency 2 (to Celery)" "$logmon" "$(cat "$work/logmon.memory")" "$(ratio "$logmon" "$celery")"
   printf '%-44s %10s %9s  %s\n' "the scripts alone, in turn (LogMon to them)" "$limit" "" "$(ratio "$logmon" "$limit")"
+  printf '\n%-44s %10s %9s  %s\n' "inspect ping from Python meanwhile, ms" "p50" "p99" "answers"
+  for name in celery logmon; do
+    printf '%-44s %10s %9s  %s\n' "$name" "$(percentile "$name.pings" 50)" "$(percentile "$name.pings" 99)" "$(wc -l <"$work/$name.pings")"
+  done
   echo "$logmon_tasks tasks of LogMon and $celery_tasks of Celery each time; queue and in-flight empty, a result each"
 }

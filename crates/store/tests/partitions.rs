@@ -3,11 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
 
-use chrono::{Days, NaiveDate};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use logmon_core::app::AppId;
+use logmon_core::log::{EventId, Level, Record};
 use logmon_store::db::partitions::{Dropped, Moved};
+use logmon_store::db::verify::{self, Difference};
 use logmon_store::db::{migrations, partitions};
 use logmon_store::testing::TestDatabase;
+use logmon_store::testing::process::PATIENCE;
 
 /// What Django 5.2 made of the original's models, with rows.
 const DJANGO: &str = include_str!("data/django.sql");
@@ -184,4 +190,78 @@ fn days_come_and_go() {
         1,
         "no log is refused for its time"
     );
+}
+
+/// Stores one log for an hour of a day, through the writer.
+fn store(test: &TestDatabase, time: DateTime<Utc>, event_id: &str) {
+    let (told, heard) = mpsc::channel();
+    let (message, event_id) = (event_id.to_owned(), Some(EventId::new(event_id)));
+    let record = Record { app: AppId(1), level: Level::Info, message, created_at: time, event_id, extra: None };
+    test.writer().submit(vec![record], Instant::now() + PATIENCE, move |stored| told.send(stored).unwrap());
+    heard.recv_timeout(PATIENCE).unwrap().unwrap();
+}
+
+fn differences(test: &TestDatabase) -> Vec<Difference> {
+    let mut found = Vec::new();
+    let all = DateTime::UNIX_EPOCH..verify::END;
+    verify::differences(&mut test.connect(), &all, |_, difference| {
+        found.push(difference);
+        Ok(())
+    })
+    .unwrap();
+    found
+}
+
+#[test]
+fn a_day_whose_drop_was_broken_off_leaves_nothing_of_it() {
+    let test = TestDatabase::empty();
+    migrations::migrate(&mut test.connect(), today(), |_| ()).unwrap();
+    test.execute("INSERT INTO core_app (name, owner, created_at) VALUES ('a', 'o', NOW())");
+    let midnight = |day: NaiveDate| day.and_hms_opt(0, 0, 0).unwrap().and_utc();
+    let first = today() - Days::new(25);
+    let old = || (1..=5).map(|days| midnight(first - Days::new(days)));
+    for day in old() {
+        for hour in 0..24 {
+            store(&test, day + TimeDelta::hours(hour), &format!("{day} {hour}"));
+        }
+    }
+    store(&test, midnight(first), "young");
+    let mut broken_off = 0;
+    // Broken off a hundred times, each time a little later, while logs of these days still come.
+    for looks in 0.. {
+        let mut conn = test.connect();
+        let id = test.number(
+            "SELECT MAX(id) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()
+             AND command = 'Sleep'",
+        );
+        let dropped = std::thread::scope(|scope| {
+            let dropping = scope.spawn(move || partitions::drop_oldest_before(&mut conn, first));
+            for _ in 0..looks {
+                test.number("SELECT 1");
+            }
+            if !dropping.is_finished() {
+                // It may have ended just now.
+                let mut session = test.session();
+                drop(session.try_execute(&format!("KILL {id}")));
+            }
+            store(&test, midnight(first - Days::new(5)) + TimeDelta::seconds(looks), &format!("late {looks}"));
+            dropping.join().unwrap()
+        });
+        match dropped {
+            Ok(Dropped::None) => break,
+            Ok(Dropped::One) => {}
+            Err(_) => broken_off += 1,
+        }
+        assert!(looks < 500, "it never comes to its end");
+    }
+    assert!(broken_off > 5, "{broken_off}");
+    assert_eq!(differences(&test), []);
+    // What came after the day was gone is kept, and everything before is gone.
+    let late = test.number("SELECT COUNT(*) FROM core_log WHERE message LIKE 'late%'");
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_log"), 1 + late);
+    let of_the_gone = "SELECT COUNT(*) FROM core_logevent WHERE NOT EXISTS (
+                         SELECT 1 FROM core_log l WHERE l.created_at = core_logevent.created_at AND l.id = log_id)";
+    assert_eq!((test.number("SELECT COUNT(*) FROM core_logevent"), test.number(of_the_gone)), (1 + late, 0));
+    assert_eq!(test.number("SELECT SUM(count) FROM core_logcount"), 1 + late);
+    assert_eq!(test.number("SELECT COUNT(*) FROM core_logdrop"), 0);
 }

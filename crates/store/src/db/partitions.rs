@@ -8,8 +8,8 @@ use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::{Nullable, Text};
 
-use super::schema::core_log;
-use super::{Connection, DbError, log_events, number, transaction};
+use super::schema::{core_log, core_logdrop};
+use super::{Connection, DbError, log_events, number, transaction, utc, verify};
 
 /// How many coming days have a partition.
 pub const DAYS_AHEAD: u64 = 7;
@@ -235,27 +235,39 @@ pub enum Dropped {
 }
 
 /// Drops the oldest partition, if its last day lies before `first`, with the logs in it, their counts and event ids. The
-/// newest that holds a day stays.
+/// newest that holds a day stays. What was broken off is brought to its end first.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn drop_oldest_before(conn: &mut Connection, first: NaiveDate) -> Result<Dropped, DbError> {
+    finish_drops(conn)?;
     let mut partitions = list(conn)?;
     partitions.pop();
     let Some(partition) = partitions.into_iter().next().filter(|partition| partition.until <= first) else {
         return Ok(Dropped::None);
     };
+    // Kept until all that goes with the logs is gone, for no transaction holds a change of the table and this together.
+    diesel::insert_or_ignore_into(core_logdrop::table).values(core_logdrop::until.eq(partition.until)).execute(conn)?;
     change(conn, &format!("ALTER TABLE core_log DROP PARTITION {}", partition.name))?;
-    drop_counts_before(conn, partition.until)?;
-    log_events::delete_before(conn, partition.until)?;
+    finish_drops(conn)?;
     Ok(Dropped::One)
 }
 
-fn drop_counts_before(conn: &mut Connection, day: NaiveDate) -> Result<(), DbError> {
-    for (table, time) in [("core_logcount", "minute"), ("core_loghourcount", "hour")] {
-        let sql = format!("DELETE FROM {table} WHERE {time} < '{day}' LIMIT 10000");
-        while diesel::sql_query(&sql).execute(conn)? > 0 {}
+/// Takes away what belonged to logs whose partitions were dropped. Logs that came meanwhile, for days that are gone, lie in
+/// the oldest partition that is left: they keep what is theirs.
+fn finish_drops(conn: &mut Connection) -> Result<(), DbError> {
+    let begun: Vec<NaiveDate> =
+        core_logdrop::table.select(core_logdrop::until).order(core_logdrop::until).load(conn)?;
+    let Some(last) = begun.last().copied() else { return Ok(()) };
+    let oldest = list(conn)?.into_iter().next().map(|partition| partition.until);
+    if oldest.is_some_and(|oldest| oldest <= last) {
+        // It was broken off before the partition was dropped, or that is still being done.
+        return Ok(());
     }
+    let until = utc(last.into());
+    verify::recount_before(conn, until)?;
+    log_events::delete_of_dropped(conn, until)?;
+    diesel::delete(core_logdrop::table.filter(core_logdrop::until.le(last))).execute(conn)?;
     Ok(())
 }
 

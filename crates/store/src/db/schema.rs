@@ -199,6 +199,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_logdrop (until) {
+        until -> Date,
+    }
+}
+
+diesel::table! {
     core_logevent (app_id, event_id) {
         app_id -> Bigint,
         #[max_length = 1020]
@@ -325,6 +331,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_ingestkey,
     core_log,
     core_logcount,
+    core_logdrop,
     core_logevent,
     core_loghourcount,
     core_logsummary,

@@ -204,6 +204,20 @@ pub fn recount(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<()
     })
 }
 
+/// Counts every hour before `until` anew, hour by hour.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn recount_before(conn: &mut Connection, until: DateTime<Utc>) -> Result<(), DbError> {
+    let mut from = DateTime::UNIX_EPOCH;
+    while let Some(start) = next_moment(conn, from, until)? {
+        let start = hour(start);
+        recount(conn, &(start..start + STEP))?;
+        from = start + STEP;
+    }
+    Ok(())
+}
+
 /// Makes the counts of whole hours from those of their minutes.
 fn sum_hours(conn: &mut Connection, hours: &Range<DateTime<Utc>>) -> Result<(), DbError> {
     let mut run = |sql: &str| {

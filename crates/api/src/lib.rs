@@ -3,6 +3,7 @@
 //! A request goes through [`routes`] to a handler in [`endpoints`]; the handler reads the [`body`] or the [`query`],
 //! asks the database or Redis through the [`state`], and answers with a view of its own or an [`error`].
 
+pub mod apps;
 pub mod asset;
 pub mod body;
 pub mod commands;

@@ -1,7 +1,7 @@
 //! What the handlers share: the database and Redis, each behind a bound on waiting and on how many wait.
 
 use std::collections::HashSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono_tz::Tz;
@@ -17,6 +17,7 @@ use logmon_store::db::{Connection, Database, apps};
 use logmon_store::watch::Watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::apps::Apps;
 use crate::error::ApiError;
 use crate::error_code::ErrorCode;
 use crate::health::Health;
@@ -39,7 +40,8 @@ pub struct State {
     broker_turns: Arc<Semaphore>,
     search_turns: Arc<Semaphore>,
     export_turns: Arc<Semaphore>,
-    apps: Apps,
+    /// The apps that are known to exist.
+    pub apps: Apps,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The zone that days are cut in.
@@ -231,32 +233,6 @@ impl State {
 /// How many of the connections may look for texts: the others are for those who know where to look.
 fn searches(connections: usize) -> usize {
     SEARCHES.min(connections / 2).max(1)
-}
-
-/// The apps that are known to exist. Clones share them.
-#[derive(Clone, Default)]
-struct Apps(Arc<RwLock<Arc<HashSet<AppId>>>>);
-
-impl Apps {
-    fn all(&self) -> Arc<HashSet<AppId>> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn add(&self, found: Vec<AppId>) -> Arc<HashSet<AppId>> {
-        self.change(|apps| apps.extend(found))
-    }
-
-    fn remove(&self, app: AppId) {
-        self.change(|apps| {
-            apps.remove(&app);
-        });
-    }
-
-    fn change(&self, change: impl FnOnce(&mut HashSet<AppId>)) -> Arc<HashSet<AppId>> {
-        let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        change(Arc::make_mut(&mut apps));
-        Arc::clone(&apps)
-    }
 }
 
 /// The connections that a server is built on.

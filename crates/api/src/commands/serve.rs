@@ -81,7 +81,7 @@ impl Serve {
         let stop = Stop::on_signals()?;
         let (listen, delay) = (self.http.listen, self.http.stop_delay);
         actix_web::rt::System::new().block_on(async move {
-            let (health, tails) = (state.health.clone(), state.tails.clone());
+            let (health, apps, tails) = (state.health.clone(), state.apps.clone(), state.tails.clone());
             let state = Data::new(state);
             let server = HttpServer::new(move || {
                 App::new().app_data(state.clone()).wrap(from_fn(identify)).configure(routes::configure)
@@ -95,6 +95,7 @@ impl Serve {
             for address in server.addrs() {
                 log::info!("listening on http://{address}");
             }
+            apps.watch(own_database.clone());
             health.watch(own_database, own_broker);
             let server = server.run();
             stop_on(Ending { stop, server: server.handle(), health, tails, delay });

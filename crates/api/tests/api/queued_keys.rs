@@ -40,6 +40,21 @@ fn assert_known(api: &Api, key: &str, body: &Value, first: &Response) {
 }
 
 #[test]
+fn logs_of_an_app_that_is_gone_are_not_queued() {
+    let system = System::new();
+    let api = system.serve();
+    let log = json!({"app": 2, "level": "INFO", "message": "m"});
+    assert_eq!(post_async(&api, None, &log).status, 202, "it is known now");
+    system.database.execute("DELETE FROM core_app WHERE id = 2");
+    // Nobody stores any, so nobody is told by that.
+    let refused = eventually("the app to be forgotten", || {
+        Some(post_async(&api, None, &log)).filter(|answer| answer.status != 202)
+    });
+    assert_eq!((refused.status, refused.json()), (400, json!({"app": ["Invalid pk \"2\" - object does not exist."]})));
+    assert_eq!(post_async(&api, None, &json!({"app": 1, "level": "INFO", "message": "m"})).status, 202);
+}
+
+#[test]
 fn a_queued_batch_that_is_sent_again_gets_the_first_answer_before_and_after_it_is_stored() {
     let system = System::new();
     let api = system.serve();

@@ -10,8 +10,8 @@ use logmon_core::schedule::Schedule;
 use logmon_core::schedule::catch_up::{CatchUp, Missed};
 use logmon_core::summary::yesterday;
 use logmon_core::tasks::{
-    CheckErrorLogs, DispatchNotifications, EvaluateRules, GenerateDailySummary, NoInput, RotatePartitions,
-    SummaryInput, Task as _,
+    CheckErrorLogs, DispatchNotifications, EvaluateRules, GenerateDailySummary, NoInput, RenewSummaries,
+    RotatePartitions, SummaryInput, Task as _,
 };
 
 /// Makes the task of a slot.
@@ -60,6 +60,13 @@ pub fn entries(settings: &ScheduleSettings, zone: Tz) -> anyhow::Result<Vec<Entr
             catch_up: CatchUp { missed: Missed::All(31), grace: 31 * DAY },
             // The date travels with the task: it may run on another day than it was due on.
             task: Box::new(move |slot| GenerateDailySummary::call(&SummaryInput { date: Some(yesterday(slot, zone)) })),
+        },
+        Entry {
+            name: "renew-summaries",
+            // Soon after midnight for the last logs of a day, and every hour for those that come later.
+            schedule: Schedule::crontab("5 * * * *", Tz::UTC)?,
+            catch_up: CatchUp { missed: Missed::Latest, grace: HOUR },
+            task: Box::new(|_| RenewSummaries::call(&NoInput {})),
         },
         Entry {
             name: "rotate-partitions",

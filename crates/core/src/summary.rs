@@ -39,6 +39,19 @@ impl LevelCounts {
             Level::Error => self.error += count,
         }
     }
+
+    /// With what `change` makes of each number.
+    #[must_use]
+    pub fn each(self, change: impl Fn(u64) -> u64) -> Self {
+        Self { info: change(self.info), warn: change(self.warn), error: change(self.error) }
+    }
+
+    /// The larger number of each level.
+    #[must_use]
+    pub fn max_each(self, other: &Self) -> Self {
+        let (info, warn) = (self.info.max(other.info), self.warn.max(other.warn));
+        Self { info, warn, error: self.error.max(other.error) }
+    }
 }
 
 /// The instants of the local day `date`: from its first one up to the first one of the next day.

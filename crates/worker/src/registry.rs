@@ -3,7 +3,7 @@
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
+    RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -90,6 +90,7 @@ pub const HANDLERS: &[Handler] = &[
     handler::<CheckErrorLogs>(),
     handler::<EvaluateRules>(),
     handler::<GenerateDailySummary>(),
+    handler::<RenewSummaries>(),
     handler::<Noop>(),
     handler::<DeleteApp>(),
     handler::<RotatePartitions>(),

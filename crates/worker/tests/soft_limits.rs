@@ -11,7 +11,7 @@ use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RotatePartitions, SendNotifications, Task as _, TestChannel,
+    RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -43,7 +43,11 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
     let now = SystemClock.now();
     for handler in HANDLERS.iter().filter(|handler| handler.name != Noop::NAME) {
         let arguments = match handler.name {
-            CheckErrorLogs::NAME | EvaluateRules::NAME | RotatePartitions::NAME | DispatchNotifications::NAME => {
+            CheckErrorLogs::NAME
+            | EvaluateRules::NAME
+            | RenewSummaries::NAME
+            | RotatePartitions::NAME
+            | DispatchNotifications::NAME => {
                 json!({})
             }
             SendNotifications::NAME | TestChannel::NAME => json!({"channel": 1}),

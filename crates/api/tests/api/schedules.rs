@@ -42,8 +42,13 @@ fn the_schedule_is_told_and_a_dead_beat_is_noticed() {
     assert_eq!(api.get(&format!("/api/tasks/{}/", text("task_id"))).json()["status"], "SUCCESS");
     let all = api.get("/api/schedules/").json();
     let names: Vec<&str> = all.as_array().unwrap().iter().map(|entry| entry["entry"].as_str().unwrap()).collect();
-    let others =
-        ["dispatch-notifications", "evaluate-rules-every-minute", "generate-daily-summary", "rotate-partitions"];
+    let others = [
+        "dispatch-notifications",
+        "evaluate-rules-every-minute",
+        "generate-daily-summary",
+        "renew-summaries",
+        "rotate-partitions",
+    ];
     assert_eq!((names[0], &names[1..]), (CHECK, &others[..]));
     assert_eq!((&all[3]["schedule"], &all[3]["zone"]), (&json!("0 0 * * *"), &json!("Asia/Shanghai")));
     assert_eq!((&all[3]["late"], &all[3]["last_slot"]), (&json!(false), &Value::Null));
@@ -59,7 +64,7 @@ fn the_schedule_is_told_and_a_dead_beat_is_noticed() {
     assert_eq!(overdue("schedule_overdue_seconds{entry=\"rotate-partitions\"}"), 0.0, "it is not due");
     system.database.execute("UPDATE core_schedule SET seen_at = seen_at - INTERVAL 2 HOUR");
     beat_is(&api, "down");
-    assert_eq!(api.get("/api/schedules/").json().as_array().unwrap().len(), 5, "they are still told");
+    assert_eq!(api.get("/api/schedules/").json().as_array().unwrap().len(), 6, "they are still told");
     assert_eq!(overdue("beat_up"), 0.0);
     beat.signal(Signal::Cont);
     beat_is(&api, "ok");

@@ -7,6 +7,7 @@ mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
+mod renew_summaries;
 pub mod retry;
 mod rotate_partitions;
 mod send_notifications;
@@ -19,6 +20,7 @@ pub use evaluate_rules::EvaluateRules;
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
 pub use noop::{Noop, NoopInput};
+pub use renew_summaries::RenewSummaries;
 pub use rotate_partitions::{RotatePartitions, Rotated};
 pub use send_notifications::{ChannelInput, SendNotifications};
 pub use test_channel::{TestChannel, Tested};
@@ -92,6 +94,7 @@ pub const ALL: &[Contract] = &[
     contract::<CheckErrorLogs>(),
     contract::<EvaluateRules>(),
     contract::<GenerateDailySummary>(),
+    contract::<RenewSummaries>(),
     contract::<Noop>(),
     contract::<DeleteApp>(),
     contract::<RotatePartitions>(),

@@ -9,11 +9,12 @@ use std::ops::Range;
 use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
 use diesel::dsl::{count_star, sql};
 use diesel::prelude::*;
-use diesel::sql_types::Bigint;
+use diesel::sql_types::{Bigint, Datetime, Text};
 pub use logmon_core::alert::hour;
 use logmon_core::alert::{Counts, Needs};
 use logmon_core::app::AppId;
 use logmon_core::log::{Buckets, Level};
+use logmon_core::summary::LevelCounts;
 
 use super::schema::{core_log, core_logcount, core_loghourcount};
 use super::{Connection, DbError, apps, utc};
@@ -89,6 +90,48 @@ fn whole_hours(range: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
     let start = if first == range.start { first } else { first + TimeDelta::hours(1) };
     let end = hour(range.end);
     if start < end { start..end } else { range.end..range.end }
+}
+
+/// How many logs of each level every app has in a range that begins and ends on a minute; apps with none are left out.
+///
+/// Reads the counts of the whole hours, and those of minutes only before and after them.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn of_apps(conn: &mut Connection, range: &Range<DateTime<Utc>>) -> Result<Vec<(AppId, LevelCounts)>, DbError> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Bigint)]
+        app_id: i64,
+        #[diesel(sql_type = Text)]
+        level: String,
+        #[diesel(sql_type = Bigint)]
+        count: i64,
+    }
+    let begun = hour(range.start);
+    let start = if begun == range.start { begun } else { begun + TimeDelta::hours(1) };
+    let end = hour(range.end).max(start);
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT app_id, level, CAST(SUM(count) AS SIGNED) AS count FROM (
+           SELECT app_id, level, count FROM core_loghourcount WHERE hour >= ? AND hour < ?
+           UNION ALL SELECT app_id, level, count FROM core_logcount WHERE minute >= ? AND minute < ?
+           UNION ALL SELECT app_id, level, count FROM core_logcount WHERE minute >= ? AND minute < ?
+         ) AS counts GROUP BY app_id, level",
+    )
+    .bind::<Datetime, _>(start.naive_utc())
+    .bind::<Datetime, _>(end.naive_utc())
+    .bind::<Datetime, _>(range.start.naive_utc())
+    .bind::<Datetime, _>(start.naive_utc())
+    .bind::<Datetime, _>(end.naive_utc())
+    .bind::<Datetime, _>(range.end.naive_utc())
+    .load(conn)?;
+    let mut found: BTreeMap<AppId, LevelCounts> = BTreeMap::new();
+    for row in rows {
+        if let Some(level) = Level::from_filter(&row.level) {
+            found.entry(AppId(row.app_id)).or_default().add(level, unsigned(row.count));
+        }
+    }
+    Ok(found.into_iter().collect())
 }
 
 /// How many logs of each level there are in each of `buckets`, by its place: of `apps`, or of all where that is empty. Those

@@ -1,5 +1,6 @@
 //! `core_logsummary`: how many logs of each level an app had on a day.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use chrono::{DateTime, NaiveDate, Utc};
@@ -93,8 +94,37 @@ pub fn recount(
     })
 }
 
+/// The apps with more logs of some level on a day than its summary says, and of none with fewer: some came late.
+///
+/// Where there are fewer, somebody took logs away, and what the summary says is all that is known of them. Of a day without any summary there is none: it is still to be summed up. `range` is the day's.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn outgrown(conn: &mut Connection, date: NaiveDate, range: &Range<DateTime<Utc>>) -> Result<Vec<AppId>, DbError> {
+    let rows: Vec<SummaryRow> =
+        core_logsummary::table.select(SummaryRow::as_select()).filter(core_logsummary::date.eq(date)).load(conn)?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut told: HashMap<AppId, LevelCounts> = HashMap::new();
+    for summary in rows.into_iter().map(Summary::from) {
+        // Django may have left two.
+        let known = told.entry(summary.app).or_default();
+        *known = summary.counts.max_each(known);
+    }
+    let counted = log_counts::of_apps(conn, range)?;
+    let is_outgrown = |(app, counts): &(AppId, LevelCounts)| {
+        let told = told.get(app).copied().unwrap_or_default();
+        let counts = counts.each(|count| count.min(LARGEST));
+        counts != told && counts.max_each(&told) == counts
+    };
+    Ok(counted.into_iter().filter(is_outgrown).map(|(app, _)| app).collect())
+}
+
+/// The columns are the seed's, 32-bit numbers: past two billion logs a day they say two billion.
+const LARGEST: u64 = 2_147_483_647;
+
 fn replace(conn: &mut Connection, summary: &Summary) -> Result<(), DbError> {
-    // The column is the seed's, a 32-bit number: past two billion logs a day it says two billion.
     let count = |n: u64| i32::try_from(n).unwrap_or(i32::MAX);
     let same = core_logsummary::table
         .filter(core_logsummary::app_id.eq(summary.app.0))

@@ -19,9 +19,12 @@ use crate::health::{Health, Schedule};
 use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
-const ROUTES: [&str; 13] = [
+const ROUTES: [&str; 18] = [
     "logs",
     "alerts",
+    "rules",
+    "channels",
+    "deliveries",
     "apps",
     "summaries",
     "tasks",
@@ -32,6 +35,8 @@ const ROUTES: [&str; 13] = [
     "healthz",
     "readyz",
     "metrics",
+    "docs",
+    "openapi.json",
     "other",
 ];
 const METHODS: [&str; 3] = ["GET", "POST", "other"];

@@ -6,15 +6,17 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use clap::{Args as _, Command, FromArgMatches as _};
 use logmon_core::app::AppId;
 use logmon_core::celery::Arguments;
 use logmon_core::clock::FixedClock;
-use logmon_core::config::CheckSettings;
+use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{GenerateDailySummary, RenewSummaries, Task as _};
 use logmon_store::testing::process::PATIENCE;
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
+use logmon_worker::channels::Channels;
 use logmon_worker::context::{Context, SoftLimit};
 use logmon_worker::registry::find;
 
@@ -32,7 +34,10 @@ impl Rig {
         );
         let clock = Arc::new(FixedClock::at(at("2026-11-23T18:30:01Z")));
         let (check, pool) = (CheckSettings::default(), database.database.clone());
+        let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
+        let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
         let context = Context {
+            channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
             watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
             database: pool,
             broker: broker.broker.clone(),

@@ -21,7 +21,7 @@ pub struct NotificationSettings {
     #[arg(long, env = "LANGUAGE", default_value = "en", value_parser = language)]
     pub language: Language,
 
-    /// Where people find this server, for links in messages, such as https://logmon.example.com
+    /// Where people find this server, for links in messages: its https address
     #[arg(long, env = "PUBLIC_URL", value_parser = public_url)]
     pub public_url: Option<String>,
 

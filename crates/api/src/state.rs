@@ -125,7 +125,7 @@ impl State {
     /// Runs `work` with a connection to the database, on a thread of its own.
     ///
     /// # Errors
-    /// What `work` returned, or [`ErrorCode::Unavailable`](crate::error_code::ErrorCode::Unavailable) when there was no
+    /// What `work` returned, or [`ErrorCode::Unavailable`] when there was no
     /// answer in time: whether `work` took effect is not known then.
     pub async fn database<T, E>(
         &self,
@@ -143,7 +143,7 @@ impl State {
     /// The right to look for a text, until it is dropped.
     ///
     /// # Errors
-    /// [`ErrorCode::TooMany`](crate::error_code::ErrorCode::TooMany) when as many as are allowed look for one now.
+    /// [`ErrorCode::TooMany`] when as many as are allowed look for one now.
     pub fn search_turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         let turn = Arc::clone(&self.search_turns).try_acquire_owned();
         turn.map_err(|_none| ApiError::too_many("Too many searches run at once."))
@@ -152,7 +152,7 @@ impl State {
     /// The right to export logs, until it is dropped, and a connection to the database for it.
     ///
     /// # Errors
-    /// [`ErrorCode::TooMany`](crate::error_code::ErrorCode::TooMany) when as many as are allowed export now; else as
+    /// [`ErrorCode::TooMany`] when as many as are allowed export now; else as
     /// [`State::database`].
     pub async fn export_turn(&self) -> Result<(OwnedSemaphorePermit, Connection), ApiError> {
         let turn = Arc::clone(&self.export_turns).try_acquire_owned();

@@ -1,6 +1,6 @@
 -- The outbox: what happened, written in the transaction in which it happened; whom it is told; and each attempt to.
 CREATE TABLE IF NOT EXISTS core_notification (
-  event_id char(36) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+  event_id char(36) NOT NULL PRIMARY KEY,
   event varchar(30) NOT NULL,
   alert_id bigint NULL,
   payload longtext NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS core_notification (
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 CREATE TABLE IF NOT EXISTS core_delivery (
   id bigint NOT NULL AUTO_INCREMENT PRIMARY KEY,
-  event_id char(36) CHARACTER SET ascii NOT NULL,
+  event_id char(36) NOT NULL,
   channel_id bigint NOT NULL,
   state varchar(10) NOT NULL DEFAULT 'waiting',
   attempts int NOT NULL DEFAULT 0,

@@ -211,7 +211,7 @@ fn every_answer_carries_an_id_and_a_hidden_cause_stays_hidden() {
     let refused = api.send("GET", "/api/", &[("X-Request-Id", "abc-2"), ("Accept", "text/html")], None);
     assert_eq!((refused.status, refused.header("x-request-id")), (406, Some("abc-2")));
     assert_ne!(api.send("GET", "/api/", &[("X-Request-Id", "a b")], None).header("x-request-id"), Some("a b"));
-    system.database.execute("DROP TABLE core_alert");
+    system.database.execute("DROP TABLE core_alertevent, core_alert");
     let broken = api.get("/api/alerts/");
     assert_eq!(broken.status, 500);
     let id = broken.header("x-request-id").unwrap().to_owned();

@@ -1,9 +1,12 @@
 //! A channel is tried out.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Task;
 use super::send_notifications::ChannelInput;
+use crate::celery::Limits;
 
 /// Sends a test message through a channel, at once and once only, and returns what its receiver said.
 pub struct TestChannel;
@@ -26,6 +29,7 @@ pub struct Tested {
 impl Task for TestChannel {
     const NAME: &'static str = "log_monitor_system.apps.core.tasks.test_channel";
     const PARAMETERS: &'static [&'static str] = &["channel"];
+    const TIME_LIMITS: Limits = Limits::of(Duration::from_mins(2), Duration::from_mins(4));
     // Who asked has seen by then that it did not work.
     const MAX_RETRIES: u32 = 0;
     type Input = ChannelInput;

@@ -151,16 +151,6 @@ pub fn open(
     row.map(|row: ChannelRow| row.open(sealer)).transpose()
 }
 
-/// Those of `ids` that are channels.
-///
-/// # Errors
-/// See [`DbError`].
-pub fn known(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<ChannelId>, DbError> {
-    let wanted = ids.iter().map(|id| id.0);
-    let known = core_channel::table.select(core_channel::id).filter(core_channel::id.eq_any(wanted)).load(conn)?;
-    Ok(known.into_iter().map(ChannelId).collect())
-}
-
 /// Makes a channel.
 ///
 /// # Errors

@@ -38,11 +38,14 @@ pub struct Delivery {
     pub finished_at: Option<DateTime<Utc>>,
 }
 
-#[derive(Queryable)]
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = core_delivery)]
 struct DeliveryRow {
     id: i64,
     event_id: String,
+    #[diesel(select_expression = core_notification::event)]
     event: String,
+    #[diesel(select_expression = core_notification::alert_id)]
     alert_id: Option<i64>,
     channel_id: i64,
     state: String,
@@ -82,38 +85,13 @@ pub struct DeliveryFilter {
     pub state: Option<DeliveryState>,
 }
 
-const COLUMNS: (
-    core_delivery::id,
-    core_delivery::event_id,
-    core_notification::event,
-    core_notification::alert_id,
-    core_delivery::channel_id,
-    core_delivery::state,
-    core_delivery::attempts,
-    core_delivery::next_at,
-    core_delivery::digest_id,
-    core_delivery::created_at,
-    core_delivery::finished_at,
-) = (
-    core_delivery::id,
-    core_delivery::event_id,
-    core_notification::event,
-    core_notification::alert_id,
-    core_delivery::channel_id,
-    core_delivery::state,
-    core_delivery::attempts,
-    core_delivery::next_at,
-    core_delivery::digest_id,
-    core_delivery::created_at,
-    core_delivery::finished_at,
-);
-
 /// A page of the deliveries, newest first: the order of their ids.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn list(conn: &mut Connection, filter: &DeliveryFilter, page: Page) -> Result<Vec<Delivery>, DbError> {
-    let mut query = core_delivery::table.inner_join(core_notification::table).select(COLUMNS).into_boxed();
+    let mut query =
+        core_delivery::table.inner_join(core_notification::table).select(DeliveryRow::as_select()).into_boxed();
     if let Some(channel) = filter.channel {
         query = query.filter(core_delivery::channel_id.eq(channel.0));
     }
@@ -137,7 +115,7 @@ pub fn list(conn: &mut Connection, filter: &DeliveryFilter, page: Page) -> Resul
 pub fn show(conn: &mut Connection, id: DeliveryId) -> Result<Option<(Delivery, Vec<Attempt>)>, DbError> {
     let row: Option<DeliveryRow> = core_delivery::table
         .inner_join(core_notification::table)
-        .select(COLUMNS)
+        .select(DeliveryRow::as_select())
         .filter(core_delivery::id.eq(id.0))
         .first(conn)
         .optional()?;

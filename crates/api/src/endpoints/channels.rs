@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::web::{Data, Json, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{DateTime, Utc};
+use logmon_core::alert::short;
 use logmon_core::field::FieldErrors;
 use logmon_core::notification::{
     ChannelConfig, ChannelId, ChannelKind, ConfigError, NewChannel, RateLimit, Target, TargetError, Targets, is_public,
@@ -51,6 +52,8 @@ pub struct ChannelView {
     /// `{"from":"22:00","to":"07:30"}`
     #[schema(value_type = Option<Object>)]
     quiet_hours: Option<Value>,
+    #[schema(example = "4h")]
+    repeat_after: Option<String>,
     /// `{"title":"…","text":"…"}`
     #[schema(value_type = Option<Object>)]
     template: Option<Value>,
@@ -79,6 +82,9 @@ pub struct ChannelBody {
     /// `{"from":"22:00","to":"07:30"}` in `TIME_ZONE`: what happens then waits.
     #[schema(value_type = Option<Object>, example = json!({ "from": "22:00", "to": "07:30" }))]
     pub quiet_hours: Option<Value>,
+    /// After how long, from `1m` to `7d`, an alert is told again that is still open and not acknowledged; null is never.
+    #[schema(example = "4h")]
+    pub repeat_after: Option<String>,
     /// `{"title":"…","text":"…"}` in Jinja.
     #[schema(value_type = Option<Object>, example = json!({ "title": "{{ app.name }}", "text": "{{ text }}" }))]
     pub template: Option<Value>,
@@ -110,6 +116,7 @@ impl From<ShownChannel> for ChannelView {
             enabled: channel.enabled,
             rate_limit: channel.rate_limit,
             quiet_hours: channel.quiet_hours.map(logmon_core::notification::QuietHours::to_value),
+            repeat_after: channel.repeat_after.map(short),
             template: channel.template,
             created_at: channel.created_at,
         }

@@ -19,10 +19,10 @@ use serde_json::{Value, json};
 
 use crate::common::{Api, System};
 
-const KEY: (&str, &str) = ("SECRET_KEY", "a key for tests");
-const ANY: (&str, &str) = ("ALLOW_PRIVATE_TARGETS", "true");
+pub(crate) const KEY: (&str, &str) = ("SECRET_KEY", "a key for tests");
+pub(crate) const ANY: (&str, &str) = ("ALLOW_PRIVATE_TARGETS", "true");
 
-fn make(api: &Api, channel: &Value) -> Value {
+pub(crate) fn make(api: &Api, channel: &Value) -> Value {
     let made = api.post("/api/channels/", channel);
     assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
     made.json()
@@ -67,7 +67,7 @@ impl System {
         }
     }
 
-    fn dispatch(&self) {
+    pub(crate) fn dispatch(&self) {
         self.broker.broker.enqueue(&DispatchNotifications::call(&NoInput {}).unwrap()).unwrap();
     }
 
@@ -230,6 +230,12 @@ fn secrets_are_sealed_in_the_database_and_never_shown() {
     assert_eq!(changed["config"], json!({ "url": "https://8.8.4.4/", "has_secret": true }));
     assert_eq!(changed["enabled"], false);
     assert_eq!(patch(&json!({ "kind": "slack" })).status, 400);
+    assert_eq!(patch(&json!({ "repeat_after": "90m" })).json()["repeat_after"], "90m");
+    assert_eq!(patch(&json!({ "enabled": false })).json()["repeat_after"], "90m");
+    for wrong in [json!("30s"), json!("8d"), json!(60), json!("soon"), json!({})] {
+        assert!(patch(&json!({ "repeat_after": wrong })).json()["repeat_after"].is_array(), "{wrong}");
+    }
+    assert_eq!(patch(&json!({ "repeat_after": null })).json()["repeat_after"], json!(null));
     assert_eq!(patch(&json!({ "config": { "url": "https://8.8.4.4/", "no": 1 } })).status, 400);
     assert_eq!(
         patch(&json!({ "config": { "url": "https://8.8.4.4/", "secret": null } })).json()["config"]["has_secret"],

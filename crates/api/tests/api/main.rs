@@ -23,6 +23,7 @@ mod openapi;
 mod operating;
 mod producers;
 mod queued_keys;
+mod repeats;
 mod revoke;
 mod rules;
 mod schedules;

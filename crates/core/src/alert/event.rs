@@ -41,12 +41,21 @@ pub enum AlertEventKind {
     Assigned,
     /// It was raised and resolved again and again.
     Flapping,
+    /// It is still open, nobody looks after it, and channels were told so.
+    Repeated,
 }
 
 impl AlertEventKind {
     /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Opened, Self::Acknowledged, Self::Resolved, Self::Reopened, Self::Assigned, Self::Flapping];
+    pub const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Acknowledged,
+        Self::Resolved,
+        Self::Reopened,
+        Self::Assigned,
+        Self::Flapping,
+        Self::Repeated,
+    ];
 
     /// Its name on the wire and in the table.
     pub fn as_str(self) -> &'static str {
@@ -57,6 +66,7 @@ impl AlertEventKind {
             Self::Reopened => "reopened",
             Self::Assigned => "assigned",
             Self::Flapping => "flapping",
+            Self::Repeated => "repeated",
         }
     }
 

@@ -14,7 +14,7 @@ pub fn short(duration: Duration) -> String {
 }
 
 /// Whole minutes within bounds.
-pub(super) fn minutes(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, Vec<String>> {
+pub(crate) fn minutes(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, Vec<String>> {
     let minutes = humantime::parse_duration(text).ok().filter(|duration| {
         bounds.contains(duration) && duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(60)
     });

@@ -1,6 +1,8 @@
 //! A channel: where people or programs are told, how often at most, and when not.
 
 use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use chrono::{DateTime, Days, NaiveTime, Utc};
 use chrono_tz::Tz;
@@ -14,6 +16,7 @@ use super::kind::{ChannelConfig, ChannelKind, Telling};
 use super::message::{Message, Wording};
 use super::target::Targets;
 use super::template::{Template, TemplateError};
+use crate::alert;
 use crate::field::{self, FieldErrors, FieldValue, Fields};
 use crate::python::{self, Kind};
 
@@ -40,6 +43,9 @@ pub struct NewChannel {
     pub rate_limit: Option<RateLimit>,
     /// When it is not used: what happens then waits.
     pub quiet_hours: Option<QuietHours>,
+    /// After how long without a word an alert is told again that is still open and that nobody looks after; never when
+    /// `None`. Whole minutes.
+    pub repeat_after: Option<Duration>,
     /// Its words, in the place of ours.
     pub template: Option<Template>,
 }
@@ -57,6 +63,10 @@ pub struct Channel {
 
 /// The longest name, in characters.
 const NAME_MAX: usize = 100;
+/// The longest text that says how long, in characters.
+const SPAN_MAX: usize = 50;
+/// After how long an alert may be told again.
+const REPEATS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
 
 impl NewChannel {
     /// Reads a channel that is made: `kind`, `name` and `config` are needed.
@@ -133,13 +143,14 @@ impl<'a, 'f> Reading<'a, 'f> {
         let default = kind.and_then(ChannelKind::rate_limit).and_then(NonZeroU32::new).map(RateLimit);
         let rate_limit = self.part("rate_limit", kept.map_or(default, |kept| kept.rate_limit), rate_limit);
         let quiet_hours = self.part("quiet_hours", kept.and_then(|kept| kept.quiet_hours), QuietHours::from_field);
+        let repeat_after = self.repeat_after(kept.and_then(|kept| kept.repeat_after));
         let template = self.template(kept.and_then(|kept| kept.template.clone()));
         self.errors.into_result(()).map_err(ConfigError::Invalid)?;
         self.forbidden.into_result(()).map_err(ConfigError::Forbidden)?;
         let (Some(name), Some(config)) = (name, config) else {
             return Err(ConfigError::Invalid(FieldErrors::default()));
         };
-        Ok(NewChannel { name, config, enabled, rate_limit, quiet_hours, template })
+        Ok(NewChannel { name, config, enabled, rate_limit, quiet_hours, repeat_after, template })
     }
 
     fn config(&mut self, kind: Option<ChannelKind>, kept: Option<&ChannelConfig>) -> Option<ChannelConfig> {
@@ -184,6 +195,16 @@ impl<'a, 'f> Reading<'a, 'f> {
                 None
             }
         }
+    }
+
+    fn repeat_after(&mut self, kept: Option<Duration>) -> Option<Duration> {
+        let value = match self.fields.get("repeat_after") {
+            None => return kept,
+            Some(value) if field::is_null(value) => return None,
+            value => value,
+        };
+        let read = field::text(value, SPAN_MAX).and_then(|text| alert::minutes(&text, &REPEATS));
+        self.errors.take("repeat_after", read)
     }
 
     fn template(&mut self, kept: Option<Template>) -> Option<Template> {

@@ -66,6 +66,7 @@ fn channel(config: ChannelConfig) -> Channel {
         enabled: true,
         rate_limit: None,
         quiet_hours: None,
+        repeat_after: None,
         template: None,
     };
     Channel { id: ChannelId(1), settings, created_at: at("2025-11-24T16:00:00Z") }

@@ -1,11 +1,12 @@
-//! What waits in the outbox is given to those who send it.
+//! What waits in the outbox is given to those who send it, and alerts that go on unheeded are told again.
 
 use std::time::Duration;
 
 use super::{NoInput, Task};
 use crate::celery::Limits;
 
-/// Calls `send_notifications` for each channel that has something to tell. Returns for how many.
+/// Tells the alerts again that a channel has said nothing of for as long as it states, and calls `send_notifications` for each
+/// channel that has something to tell. Returns for how many.
 pub struct DispatchNotifications;
 
 impl Task for DispatchNotifications {

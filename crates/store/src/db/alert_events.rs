@@ -36,6 +36,26 @@ pub(super) fn record(
     event: &AlertEvent,
     batch: Option<EventId>,
 ) -> Result<(), DbError> {
+    insert(conn, alert, event, batch)?;
+    tell(conn, alert, event, None)
+}
+
+/// Writes that an alert goes on, and tells so to these of its rule's channels, in one transaction.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn record_repeat(
+    conn: &mut Connection,
+    alert: AlertId,
+    channels: &[ChannelId],
+    now: DateTime<Utc>,
+) -> Result<(), DbError> {
+    let event = AlertEvent::by_itself(AlertEventKind::Repeated, now);
+    insert(conn, alert, &event, None)?;
+    tell(conn, alert, &event, Some(channels))
+}
+
+fn insert(conn: &mut Connection, alert: AlertId, event: &AlertEvent, batch: Option<EventId>) -> Result<(), DbError> {
     diesel::insert_into(core_alertevent::table)
         .values((
             core_alertevent::event_id.eq(event.id.0.to_string()),
@@ -47,16 +67,18 @@ pub(super) fn record(
             core_alertevent::batch.eq(batch.map(|batch| batch.0.to_string())),
         ))
         .execute(conn)?;
-    tell(conn, alert, event)
+    Ok(())
 }
 
-fn tell(conn: &mut Connection, alert: AlertId, event: &AlertEvent) -> Result<(), DbError> {
+/// Tells of a change through some of the rule's channels, or all of them when `only` is `None`.
+fn tell(conn: &mut Connection, alert: AlertId, event: &AlertEvent, only: Option<&[ChannelId]>) -> Result<(), DbError> {
     let kind = match event.kind {
         AlertEventKind::Opened => EventKind::Opened,
         AlertEventKind::Acknowledged => EventKind::Acknowledged,
         AlertEventKind::Resolved => EventKind::Resolved,
         AlertEventKind::Reopened => EventKind::Reopened,
         AlertEventKind::Flapping => EventKind::Flapping,
+        AlertEventKind::Repeated => EventKind::Repeated,
         // To whom it was given is for those who work on it.
         AlertEventKind::Assigned => return Ok(()),
     };
@@ -71,7 +93,8 @@ fn tell(conn: &mut Connection, alert: AlertId, event: &AlertEvent) -> Result<(),
     }
     let Some(app) = apps::get(conn, alert.app)? else { return Ok(()) };
     let Some(news) = notification(alert, app, event, kind) else { return Ok(()) };
-    let channels: Vec<ChannelId> = channels.into_iter().map(ChannelId).collect();
+    let channels = channels.into_iter().map(ChannelId);
+    let channels: Vec<ChannelId> = channels.filter(|id| only.is_none_or(|only| only.contains(id))).collect();
     deliveries::announce(conn, &news, &channels)
 }
 

@@ -1,5 +1,7 @@
 //! `core_channel`: where people are told. Secrets are sealed here on their way in, and opened on their way out.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
@@ -26,6 +28,7 @@ struct ChannelRow {
     is_enabled: bool,
     rate_limit: Option<i32>,
     quiet_hours: Option<String>,
+    repeat_after: Option<i32>,
     template: Option<String>,
     created_at: NaiveDateTime,
 }
@@ -40,6 +43,7 @@ struct SavedRow<'a> {
     is_enabled: bool,
     rate_limit: Option<i32>,
     quiet_hours: Option<String>,
+    repeat_after: Option<i32>,
     template: Option<String>,
 }
 
@@ -60,6 +64,8 @@ pub struct ShownChannel {
     pub rate_limit: Option<RateLimit>,
     /// When it is not used.
     pub quiet_hours: Option<QuietHours>,
+    /// After how long an open alert is told again.
+    pub repeat_after: Option<Duration>,
     /// Its template as JSON.
     pub template: Option<serde_json::Value>,
     /// When it was made.
@@ -239,6 +245,7 @@ impl ChannelRow {
             config,
             rate_limit: rate_limit(self.rate_limit),
             quiet_hours: self.quiet_hours.as_deref().and_then(QuietHours::from_json),
+            repeat_after: seconds(self.repeat_after),
             template: self.template.as_deref().and_then(|text| serde_json::from_str(text).ok()),
             name: self.name,
             enabled: self.is_enabled,
@@ -260,6 +267,7 @@ impl ChannelRow {
             enabled: self.is_enabled,
             rate_limit: rate_limit(self.rate_limit),
             quiet_hours: self.quiet_hours.as_deref().and_then(QuietHours::from_json),
+            repeat_after: seconds(self.repeat_after),
             template: template.map_err(|e| OpenChannelError::Malformed(e.to_string()))?,
             name: self.name,
         };
@@ -269,6 +277,10 @@ impl ChannelRow {
 
 fn rate_limit(stored: Option<i32>) -> Option<RateLimit> {
     stored.and_then(|limit| u32::try_from(limit).ok()?.try_into().ok()).map(RateLimit)
+}
+
+fn seconds(stored: Option<i32>) -> Option<Duration> {
+    stored.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
 }
 
 impl<'a> SavedRow<'a> {
@@ -288,6 +300,7 @@ impl<'a> SavedRow<'a> {
             is_enabled: channel.enabled,
             rate_limit: channel.rate_limit.and_then(|limit| i32::try_from(limit.0.get()).ok()),
             quiet_hours: channel.quiet_hours.map(|quiet| quiet.to_value().to_string()),
+            repeat_after: channel.repeat_after.and_then(|after| i32::try_from(after.as_secs()).ok()),
             template: channel.template.as_ref().map(|template| json(template.to_json())).transpose()?,
         })
     }

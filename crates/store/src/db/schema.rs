@@ -83,6 +83,7 @@ diesel::table! {
         rate_limit -> Nullable<Integer>,
         #[max_length = 50]
         quiet_hours -> Nullable<Varchar>,
+        repeat_after -> Nullable<Integer>,
         template -> Nullable<Mediumtext>,
         created_at -> Datetime,
         #[max_length = 36]

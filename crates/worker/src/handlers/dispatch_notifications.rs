@@ -1,8 +1,9 @@
-//! Gives what waits in the outbox to those who send it. Twice: a channel is used by one task at a time, and the other
+//! Gives what waits in the outbox to those who send it, after alerts that go on unheeded were put there again. Twice: the time
+//! since a channel was last told is found out under the alert's lock, a channel is used by one task at a time, and the other
 //! finds it in use or finds nothing left.
 
 use logmon_core::tasks::{ChannelInput, DispatchNotifications, NoInput, SendNotifications, Task as _};
-use logmon_store::db::deliveries;
+use logmon_store::db::{alerts, deliveries};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -10,6 +11,7 @@ use crate::registry::{Failure, Handle};
 impl Handle for DispatchNotifications {
     fn run(context: &Context, _: NoInput) -> Result<u64, Failure> {
         context.may_go_on()?;
+        tell_again(context)?;
         let channels = deliveries::due_channels(&mut *context.database.get()?, context.clock.now())?;
         let mut called = 0;
         for channel in channels {
@@ -21,4 +23,16 @@ impl Handle for DispatchNotifications {
         }
         Ok(called)
     }
+}
+
+fn tell_again(context: &Context) -> Result<(), Failure> {
+    let mut conn = context.database.get()?;
+    for alert in alerts::unheeded(&mut conn, context.clock.now())? {
+        context.may_go_on()?;
+        let count = alerts::repeat(&mut conn, alert, context.clock.now())?;
+        if count > 0 {
+            log::info!(alert_id = alert.0, count; "an alert that goes on unheeded is told again");
+        }
+    }
+    Ok(())
 }

@@ -4,4 +4,5 @@
 
 mod life;
 mod month;
+mod repeats;
 mod rig;

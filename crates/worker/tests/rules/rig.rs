@@ -12,10 +12,13 @@ use logmon_core::clock::{Clock as _, FixedClock, SystemClock};
 use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::field::Fields;
 use logmon_core::log::{Level, Record};
+use logmon_core::notification::{ChannelId, NewChannel, Targets};
 use logmon_core::page::Page;
 use logmon_core::python::Entries;
-use logmon_core::tasks::{CheckErrorLogs, EvaluateRules, Task as _};
-use logmon_store::db::{alerts, log_counts, rules};
+use logmon_core::tasks::{
+    ChannelInput, CheckErrorLogs, DispatchNotifications, EvaluateRules, SendNotifications, Task as _,
+};
+use logmon_store::db::{alerts, channels, log_counts, rules};
 use logmon_store::testing::process::PATIENCE;
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -38,7 +41,8 @@ impl Rig {
         let start = log_counts::hour(SystemClock.now()) - TimeDelta::hours(back);
         let clock = Arc::new(FixedClock::at(start));
         let (pool, check) = (database.database.clone(), CheckSettings::default());
-        let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
+        let arguments = NotificationSettings::augment_args(Command::new("test"))
+            .get_matches_from(["test", "--allow-private-targets"]);
         let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
         let context = Context {
             channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
@@ -106,8 +110,30 @@ impl Rig {
         self.run(CheckErrorLogs::NAME)
     }
 
+    /// What the schedule does every 10 seconds, but for the sending. Says how many channels have something to tell.
+    pub(crate) fn dispatch(&self) -> u64 {
+        self.run(DispatchNotifications::NAME)
+    }
+
+    /// Sends what a channel has to tell. Says how many messages were taken.
+    pub(crate) fn send(&self, channel: ChannelId) -> u64 {
+        self.run_with(SendNotifications::NAME, &Arguments::named(&ChannelInput { channel }).unwrap())
+    }
+
+    /// Makes a channel as `POST /api/channels/` does.
+    pub(crate) fn channel(&self, body: &Value) -> ChannelId {
+        let text = body.to_string();
+        let entries: Entries<'_> = serde_json::from_str(&text).unwrap();
+        let channel = NewChannel::from_fields(&Fields::from(entries), Targets::Any).unwrap();
+        channels::create(&mut self.database.connect(), &channel, None, self.now()).unwrap()
+    }
+
     fn run(&self, task: &str) -> u64 {
-        let result = (registry::find(task).unwrap().run)(&self.context, &Arguments::default()).unwrap();
+        self.run_with(task, &Arguments::default())
+    }
+
+    fn run_with(&self, task: &str, arguments: &Arguments) -> u64 {
+        let result = (registry::find(task).unwrap().run)(&self.context, arguments).unwrap();
         result.get().parse().unwrap()
     }
 

@@ -154,7 +154,7 @@ pub struct EventView {
     /// The same wherever people are told of it.
     #[schema(value_type = String)]
     event_id: EventId,
-    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned` or `flapping`.
+    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned`, `flapping` or `repeated`.
     #[schema(example = "opened")]
     kind: &'static str,
     #[serde(serialize_with = "rfc3339")]

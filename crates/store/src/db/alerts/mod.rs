@@ -4,9 +4,11 @@
 
 mod change;
 mod raise;
+mod repeat;
 
 pub use change::{ChangeAlertError, TOGETHER_MAX, Together, UNDO, Undone, change, open_ids, resolve_together, undo};
 pub use raise::{Breach, OpenAlert, Raised, breached_again, open_alerts, raise, resolve_by_itself};
+pub use repeat::{repeat, unheeded};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::mysql::Mysql;

@@ -26,8 +26,7 @@ use crate::tail::Tails;
 
 /// How long a request waits for the database or Redis, the wait for a turn included.
 ///
-/// Neither client library gives up by itself on a peer that is silent, so the wait ends here; the thread that is stuck
-/// keeps its turn until the system ends its connection.
+/// The connections give up a peer that is silent some seconds later; until then the thread that is stuck keeps its turn.
 const DEADLINE: Duration = Duration::from_millis(1_900);
 
 /// What the handlers share.

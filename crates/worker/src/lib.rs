@@ -206,7 +206,8 @@ impl Cli {
         let mut settings = self.database.clone();
         let needed = NonZeroU32::try_from(u32::try_from(self.worker.concurrency.get() + OTHER_CONNECTIONS)?)?;
         settings.database_connections = settings.database_connections.max(needed);
-        Ok((Database::new(&settings), usize::try_from(settings.database_connections.get())?))
+        let database = Database::patient(&settings, self.worker.statement_timeout);
+        Ok((database, usize::try_from(settings.database_connections.get())?))
     }
 
     fn context(&self, database: &Database, broker: &Broker) -> anyhow::Result<Context> {

@@ -1,6 +1,7 @@
 //! `migrate`: brings the database to the current schema.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use super::wait_for_database;
 use clap::Args;
@@ -25,7 +26,7 @@ impl Migrate {
     /// When the database cannot be reached or a migration fails.
     pub fn run(&self) -> anyhow::Result<()> {
         self.log.install();
-        let database = Database::new(&self.database);
+        let database = Database::patient(&self.database, Duration::MAX);
         let mut conn = wait_for_database(&database)?;
         let mut out = std::io::stdout().lock();
         let today = SystemClock.now().date_naive();

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
@@ -37,7 +38,7 @@ impl Verify {
     pub fn run(&self) -> anyhow::Result<ExitCode> {
         self.log.install();
         let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(verify::END);
-        let database = Database::new(&self.database);
+        let database = Database::patient(&self.database, Duration::MAX);
         let mut conn = wait_for_database(&database)?;
         let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
         verify::differences(&mut conn, &range, |conn, difference| {

@@ -195,3 +195,18 @@ fn a_beat_whose_database_is_away_says_so_waits_and_makes_up_for_what_was_missed(
     let said = beat.said();
     assert!(said.matches("waiting for the database").count() <= 2, "not at every turn: {said}");
 }
+
+#[test]
+fn a_beat_whose_database_is_silent_gives_it_up_and_goes_on_by_itself() {
+    let system = System::new();
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let mut beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s"), ("DATABASE_URL", url.as_str())]);
+    beat.wait_for_line("pushed entry=check");
+    proxy.set(Weather::Silent);
+    eventually("a lost question", || (proxy.lost() > 0).then_some(()));
+    // Its connection stays open, and what was asked on it is never answered.
+    proxy.set(Weather::Fair);
+    beat.wait_for_line("waiting for the database");
+    beat.wait_for_line("ticking again");
+    assert_eq!(beat.stop().code(), Some(0), "{}", beat.said());
+}

@@ -232,9 +232,24 @@ fn a_silent_database_makes_nobody_wait_long() {
     });
     assert_eq!(api.get("/healthz").status, 200);
     eventually("readyz to notice", || (api.get("/readyz").status == 503).then_some(()));
-    proxy.set(Weather::Cut);
+    // What was asked meanwhile is never answered, and is given up.
     proxy.set(Weather::Fair);
     eventually("the API to recover by itself", || (api.post("/api/logs/", &log).status == 201).then_some(()));
+}
+
+#[test]
+fn a_task_whose_database_is_silent_gives_its_connection_up_and_is_done_by_another() {
+    let system = System::new();
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let api = system.serve();
+    let worker = system.work(&[("DATABASE_URL", &url), ("STATEMENT_TIMEOUT", "3s")]);
+    let (mut lock, task_id) = blocked_summary(&system, &api, &worker);
+    proxy.set(Weather::Silent);
+    lock.execute("COMMIT");
+    eventually("the lost answer", || (proxy.lost() > 0).then_some(()));
+    // Its connection stays open, and the answer does not come a second time.
+    proxy.set(Weather::Fair);
+    assert_done_once(&system, &api, &task_id);
 }
 
 #[test]

@@ -31,6 +31,10 @@ pub struct WorkerSettings {
     #[arg(long, env = "TASK_TIME_LIMIT", value_parser = values::duration)]
     pub task_time_limit: Option<Duration>,
 
+    /// How long the database may take for one statement of a task before its connection is given up
+    #[arg(long, env = "STATEMENT_TIMEOUT", default_value = "5m", value_parser = values::duration)]
+    pub statement_timeout: Duration,
+
     /// How long Python's workers may hold a message before it is given to others: their visibility_timeout
     #[arg(long, env = "VISIBILITY_TIMEOUT", default_value = "1h", value_parser = values::duration)]
     pub visibility_timeout: Duration,

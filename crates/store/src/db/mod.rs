@@ -9,6 +9,7 @@ pub mod channels;
 pub mod deliveries;
 mod error;
 pub mod evaluations;
+pub(crate) mod guard;
 pub mod ingest_keys;
 pub mod log_counts;
 pub mod log_events;
@@ -33,44 +34,56 @@ pub mod writer;
 
 pub use error::DbError;
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::r2d2::{ConnectionManager, CustomizeConnection, NopErrorHandler, Pool};
+use diesel::r2d2::{NopErrorHandler, Pool, R2D2Connection as _};
 use logmon_core::config::DatabaseSettings;
+use r2d2::ManageConnection;
 use secrecy::{ExposeSecret as _, SecretString};
 
 /// A connection to the database.
 pub type Connection = MysqlConnection;
 
 /// A connection that goes back to its pool.
-pub type PooledConnection = diesel::r2d2::PooledConnection<ConnectionManager<MysqlConnection>>;
+pub type PooledConnection = diesel::r2d2::PooledConnection<Manager>;
 
 /// How long a caller waits for a connection before the database counts as unavailable.
 const POOL_WAIT: Duration = Duration::from_secs(1);
 
+/// How long a statement may take, unless [`Database::patient`] says otherwise: longer than a lock is waited for.
+const PATIENCE: Duration = Duration::from_secs(7);
+
+/// How long a statement may take on a connection outside the pool.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+
 /// The connections of this process to the database. Clones share them.
 #[derive(Clone)]
 pub struct Database {
-    pool: Pool<ConnectionManager<MysqlConnection>>,
+    pool: Pool<Manager>,
     url: SecretString,
 }
 
 impl Database {
-    /// A pool that connects when it is asked to: this never waits for the database.
+    /// A pool that connects when it is asked to: this never waits for the database. A statement that takes more than some
+    /// seconds ends as one whose connection is lost, whatever the server does.
     pub fn new(settings: &DatabaseSettings) -> Self {
-        let manager = ConnectionManager::new(settings.database_url.expose_secret());
+        Self::patient(settings, PATIENCE)
+    }
+
+    /// The same for statements that may take this long; [`Duration::MAX`] is without end.
+    pub fn patient(settings: &DatabaseSettings, patience: Duration) -> Self {
         let pool = Pool::builder()
             .max_size(settings.database_connections.get())
             .min_idle(Some(0))
             .connection_timeout(POOL_WAIT)
-            .connection_customizer(Box::new(Session))
             // Failures come back from `get`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(manager);
+            .build_unchecked(Manager { url: settings.database_url.clone(), patience });
         Self { pool, url: settings.database_url.clone() }
     }
 
@@ -83,25 +96,41 @@ impl Database {
         self.pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
     }
 
-    /// A connection outside the pool: for work that takes longer than others should wait.
+    /// A connection outside the pool: for work that takes longer than others should wait. A statement may take a minute.
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when there is none.
     pub fn connect(&self) -> Result<Connection, DbError> {
-        let connected = Connection::establish(self.url.expose_secret());
-        let mut conn = connected.map_err(|e| DbError::Unavailable(e.to_string()))?;
-        prepare(&mut conn)?;
-        Ok(conn)
+        Manager { url: self.url.clone(), patience: LONG_PATIENCE }
+            .connect()
+            .map_err(|e| DbError::Unavailable(e.to_string()))
     }
 }
 
-/// What is set on each new connection, whatever the server's own defaults are.
+/// Makes connections, each with a bound on how long the database may be silent.
 #[derive(Debug)]
-struct Session;
+pub struct Manager {
+    url: SecretString,
+    patience: Duration,
+}
 
-impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
-    fn on_acquire(&self, conn: &mut MysqlConnection) -> Result<(), diesel::r2d2::Error> {
-        prepare(conn).map_err(diesel::r2d2::Error::QueryError)
+impl ManageConnection for Manager {
+    type Connection = Connection;
+    type Error = diesel::r2d2::Error;
+
+    fn connect(&self) -> Result<Connection, Self::Error> {
+        let connected = guard::establish(self.url.expose_secret(), self.patience);
+        let mut conn = connected.map_err(diesel::r2d2::Error::ConnectionError)?;
+        prepare(&mut conn, self.patience).map_err(diesel::r2d2::Error::QueryError)?;
+        Ok(conn)
+    }
+
+    fn is_valid(&self, conn: &mut Connection) -> Result<(), Self::Error> {
+        conn.ping().map_err(diesel::r2d2::Error::QueryError)
+    }
+
+    fn has_broken(&self, conn: &mut Connection) -> bool {
+        std::thread::panicking() || conn.is_broken()
     }
 }
 
@@ -109,11 +138,22 @@ impl CustomizeConnection<MysqlConnection, diesel::r2d2::Error> for Session {
 pub(crate) const SQL_MODE: &str =
     "STRICT_TRANS_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
-fn prepare(conn: &mut Connection) -> Result<(), diesel::result::Error> {
+/// Sets what each new connection has, whatever the server's own defaults are. The server ends a statement a little before
+/// nobody waits for it any more.
+fn prepare(conn: &mut Connection, patience: Duration) -> Result<(), diesel::result::Error> {
+    let bound = patience.mul_f64(0.9);
+    let bounds = match patience {
+        Duration::MAX => String::new(),
+        // The one is MariaDB's, the other MySQL's: each server takes the other's for a comment.
+        _ => format!(
+            " /*M! , max_statement_time = {} */ /*!50708 , max_execution_time = {} */",
+            bound.as_secs_f64(),
+            bound.as_millis()
+        ),
+    };
     conn.batch_execute(&format!(
-        "SET SESSION sql_mode = '{SQL_MODE}';
-         SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
-         SET SESSION innodb_lock_wait_timeout = 5"
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ;
+         SET SESSION sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = 5{bounds}"
     ))
 }
 
@@ -143,7 +183,7 @@ fn pause(attempt: u32) -> Duration {
     Duration::from_millis(4).saturating_mul(1 << attempt.min(6)).mul_f64(rand::random())
 }
 
-/// Runs `work` with a bound on how long the database works on each of its statements.
+/// Runs `work` with another bound on how long the database works on each of its statements.
 pub(crate) fn within<T>(
     conn: &mut Connection,
     deadline: Duration,
@@ -151,15 +191,18 @@ pub(crate) fn within<T>(
 ) -> Result<T, DbError> {
     let (seconds, milliseconds) = (deadline.as_secs_f64(), deadline.as_millis());
     // The one is MariaDB's, the other MySQL's.
-    let bound = match conn.batch_execute(&format!("SET SESSION max_statement_time = {seconds}")) {
-        Ok(()) => "SET SESSION max_statement_time = DEFAULT",
+    let set = |variable: &str, value: &dyn Display| {
+        format!("SET @bound = @@SESSION.{variable}, SESSION {variable} = {value}")
+    };
+    let bound = match conn.batch_execute(&set("max_statement_time", &seconds)) {
+        Ok(()) => "max_statement_time",
         Err(_) => {
-            conn.batch_execute(&format!("SET SESSION max_execution_time = {milliseconds}"))?;
-            "SET SESSION max_execution_time = DEFAULT"
+            conn.batch_execute(&set("max_execution_time", &milliseconds))?;
+            "max_execution_time"
         }
     };
     let done = work(conn);
-    conn.batch_execute(bound)?;
+    conn.batch_execute(&format!("SET SESSION {bound} = @bound"))?;
     done
 }
 

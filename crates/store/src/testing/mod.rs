@@ -21,7 +21,7 @@ use redis::Commands as _;
 
 use crate::broker::{Broker, DeadLetter, DeadLetterFilter};
 use crate::db::writer::Writer;
-use crate::db::{Database, migrations};
+use crate::db::{Database, guard, migrations};
 
 /// A database of its own, dropped at the end.
 pub struct TestDatabase {
@@ -63,7 +63,7 @@ impl TestDatabase {
 
     /// A connection outside the pool.
     pub fn connect(&self) -> MysqlConnection {
-        MysqlConnection::establish(&self.url()).unwrap_or_else(|e| panic!("{e}"))
+        establish(&self.url())
     }
 
     /// Runs statements.
@@ -163,10 +163,11 @@ pub fn settings(url: &str) -> DatabaseSettings {
 }
 
 fn admin(server: &str, sql: &str) {
-    MysqlConnection::establish(&format!("{server}/mysql"))
-        .unwrap_or_else(|e| panic!("{e}"))
-        .batch_execute(sql)
-        .unwrap_or_else(|e| panic!("{sql}: {e}"));
+    establish(&format!("{server}/mysql")).batch_execute(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
+}
+
+fn establish(url: &str) -> MysqlConnection {
+    guard::establish(url, Duration::MAX).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn broker_at(url: &str, prefix: &str, task_sent_events: bool) -> Broker {

@@ -17,7 +17,7 @@ use url::Url;
 
 use super::events::Known;
 use super::{Earlier, Key, text};
-use crate::db::SQL_MODE;
+use crate::db::{SQL_MODE, guard};
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -105,7 +105,10 @@ pub(super) enum Trouble {
 impl Link {
     /// Connects.
     pub(super) fn open(settings: &DatabaseSettings) -> Result<Self, Trouble> {
-        let mut conn = Conn::new(options(settings)?).map_err(unavailable)?;
+        let turn = guard::turn();
+        let connected = Conn::new(options(settings)?);
+        drop(turn);
+        let mut conn = connected.map_err(unavailable)?;
         conn.query_drop("SET NAMES utf8mb4").map_err(unavailable)?;
         // The text of the statements relies on the charset and on backslash escapes.
         let session = format!(

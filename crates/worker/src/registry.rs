@@ -3,7 +3,7 @@
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
+    RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -91,6 +91,7 @@ pub const HANDLERS: &[Handler] = &[
     handler::<EvaluateRules>(),
     handler::<GenerateDailySummary>(),
     handler::<RenewSummaries>(),
+    handler::<RecountSummaries>(),
     handler::<Noop>(),
     handler::<DeleteApp>(),
     handler::<RotatePartitions>(),

@@ -11,7 +11,7 @@ use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
     CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
+    RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -52,6 +52,7 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
             }
             SendNotifications::NAME | TestChannel::NAME => json!({"channel": 1}),
             GenerateDailySummary::NAME => json!({"date": now.date_naive()}),
+            RecountSummaries::NAME => json!({"since": now.date_naive(), "until": now.date_naive()}),
             DeleteApp::NAME => json!({"app": 2}),
             IngestLogs::NAME => {
                 let record = json!({"app": 1, "level": "INFO", "message": "x", "created_at": now});

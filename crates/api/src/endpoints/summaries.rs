@@ -4,11 +4,12 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use chrono::{Datelike as _, NaiveDate};
 use logmon_core::app::AppId;
-use logmon_core::field::{self, FieldErrors, FieldValue};
+use logmon_core::celery::{BadArguments, NewTask};
+use logmon_core::field::{self, FieldErrors, FieldValue, Fields};
 use logmon_core::page::Cursor;
 use logmon_core::python;
 use logmon_core::summary::Summary;
-use logmon_core::tasks::{GenerateDailySummary, SummaryInput, Task as _};
+use logmon_core::tasks::{GenerateDailySummary, RecountInput, RecountSummaries, SummaryInput, Task as _};
 use logmon_store::db::log_summaries::{self, SummaryFilter};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,12 +34,19 @@ pub struct SummaryView {
     app: AppId,
 }
 
-/// The day to count again.
+/// What to count again: one day, or several.
 #[derive(Debug, ToSchema)]
 pub struct RecountBody {
-    /// Today at the latest.
-    pub date: NaiveDate,
+    /// One day, today at the latest; required without `since` and `until`.
+    pub date: Option<NaiveDate>,
+    /// The first of several days; required with `until`.
+    pub since: Option<NaiveDate>,
+    /// The last of at most 366 days, today at the latest; required with `since`.
+    pub until: Option<NaiveDate>,
 }
+
+/// How many days one call has counted again at most.
+const DAYS_MAX: i64 = 366;
 
 impl From<(i64, Summary)> for SummaryView {
     fn from((id, summary): (i64, Summary)) -> Self {
@@ -78,7 +86,10 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     Ok(Listing::new(rows, page, place, SummaryView::from))
 }
 
-/// Queues a recount of the day `date`.
+/// Queues a recount of the day `date`, or of the days from `since` to `until`.
+///
+/// Days whose logs are no longer kept stay as they are: of several days the result of the task says how many were `recounted`, and
+/// how many are `not_kept`.
 #[utoipa::path(
     post,
     path = "/api/summaries/",
@@ -88,23 +99,55 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 pub async fn recount(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let body = Body::read(&request, payload, &state).await?;
     let today = state.clock.now().with_timezone(&state.zone).date_naive();
-    let date = match body.fields()?.get("date") {
+    let days = Days::from_fields(&body.fields()?, today)?;
+    accepted(&state, days.task().map_err(|e| ApiError::internal(e.to_string()))?).await
+}
+
+/// What is counted again.
+enum Days {
+    One(NaiveDate),
+    Several(RecountInput),
+}
+
+impl Days {
+    fn from_fields(fields: &Fields<'_>, today: NaiveDate) -> Result<Self, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let mut day = |name: &'static str| errors.take(name, begun(fields.get(name), today));
+        if fields.get("since").is_none() && fields.get("until").is_none() {
+            let date = day("date").unwrap_or_default();
+            return errors.into_result(Self::One(date));
+        }
+        let (since, until) = (day("since"), day("until"));
+        if fields.get("date").is_some() {
+            errors.add("date", vec!["Either date or since and until is expected.".to_owned()]);
+        }
+        let (since, until) = (since.unwrap_or_default(), until.unwrap_or_default());
+        let several = errors.into_result(Self::Several(RecountInput { since, until }))?;
+        match (until - since).num_days() {
+            ..0 => Err(FieldErrors::one("until", "Ensure this day is not before since.")),
+            DAYS_MAX.. => Err(FieldErrors::one("until", format!("Ensure there are no more than {DAYS_MAX} days."))),
+            _ => Ok(several),
+        }
+    }
+
+    fn task(&self) -> Result<NewTask, BadArguments> {
+        match self {
+            Self::One(date) => GenerateDailySummary::call(&SummaryInput { date: Some(*date) }),
+            Self::Several(days) => RecountSummaries::call(days),
+        }
+    }
+}
+
+/// A day that has begun.
+fn begun(value: Option<&FieldValue<'_>>, today: NaiveDate) -> Result<NaiveDate, Vec<String>> {
+    let day = match value {
         None => Err(vec![field::REQUIRED.to_owned()]),
         Some(FieldValue::Json(raw)) if raw.get() == "null" => Err(vec![field::NULL.to_owned()]),
         Some(FieldValue::Json(raw)) => date(&python::str_of(raw)),
         Some(FieldValue::Text(text)) => date(text),
         Some(FieldValue::File(name)) => date(name),
-    };
-    let date = date
-        .and_then(|date| if date > today { Err(vec!["This day has not begun yet.".to_owned()]) } else { Ok(date) })
-        .map_err(|messages| {
-            let mut errors = FieldErrors::default();
-            errors.add("date", messages);
-            errors
-        })?;
-    let task = GenerateDailySummary::call(&SummaryInput { date: Some(date) })
-        .map_err(|e| ApiError::internal(e.to_string()))?;
-    accepted(&state, task).await
+    }?;
+    if day > today { Err(vec!["This day has not begun yet.".to_owned()]) } else { Ok(day) }
 }
 
 fn date(text: &str) -> Result<NaiveDate, Vec<String>> {

@@ -90,33 +90,6 @@ fn lists_go_on_where_their_link_says() {
 }
 
 #[test]
-fn summaries_are_listed_by_app_and_day() {
-    let system = System::new();
-    let api = system.serve();
-    for (app, day) in [(1, 20), (1, 21), (2, 21), (1, 22)] {
-        system.database.execute(&format!(
-            "INSERT INTO core_logsummary (app_id, date, info_count, warn_count, error_count) VALUES ({app}, '2026-11-{day}', {day}, 2, 1)"
-        ));
-    }
-    let days = |query: &str| -> Vec<String> {
-        let list = api.get(&format!("/api/summaries/{query}")).json();
-        list.as_array().unwrap().iter().map(|row| format!("{}/{}", row["app"], row["date"].as_str().unwrap())).collect()
-    };
-    assert_eq!(days("?app=1&since=2026-11-21"), ["1/2026-11-22", "1/2026-11-21"]);
-    assert_eq!(days("?until=2026-11-20"), ["1/2026-11-20"]);
-    assert_eq!(days("").len(), 4);
-    assert!(api.get("/api/summaries/?since=yesterday").json()["since"].is_array());
-    for (body, words) in [
-        (json!({}), "This field is required."),
-        (json!({"date": "22.11.2026"}), "Date has wrong format. Use one of these formats instead: YYYY-MM-DD."),
-        (json!({"date": "2999-01-01"}), "This day has not begun yet."),
-    ] {
-        let answer = api.post("/api/summaries/", &body);
-        assert_eq!((answer.status, answer.json()), (400, json!({"date": [words]})));
-    }
-}
-
-#[test]
 fn a_body_that_is_too_large_or_in_an_unknown_coding_is_refused() {
     let system = System::new();
     let api = system.serve_with(&[("BODY_LIMIT", "1000")]);

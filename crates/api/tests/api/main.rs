@@ -29,5 +29,6 @@ mod rules;
 mod schedules;
 mod search;
 mod story;
+mod summaries;
 mod tail;
 mod workers;

@@ -7,6 +7,7 @@ mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
+mod recount_summaries;
 mod renew_summaries;
 pub mod retry;
 mod rotate_partitions;
@@ -20,6 +21,7 @@ pub use evaluate_rules::EvaluateRules;
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
 pub use noop::{Noop, NoopInput};
+pub use recount_summaries::{RecountInput, RecountSummaries, Recounted};
 pub use renew_summaries::RenewSummaries;
 pub use rotate_partitions::{RotatePartitions, Rotated};
 pub use send_notifications::{ChannelInput, SendNotifications};
@@ -95,6 +97,7 @@ pub const ALL: &[Contract] = &[
     contract::<EvaluateRules>(),
     contract::<GenerateDailySummary>(),
     contract::<RenewSummaries>(),
+    contract::<RecountSummaries>(),
     contract::<Noop>(),
     contract::<DeleteApp>(),
     contract::<RotatePartitions>(),

@@ -1,9 +1,12 @@
 //! Counts each app's logs of a day. Twice: the second puts the same numbers in the place of the first.
 
+use std::ops::Range;
+
+use chrono::{DateTime, NaiveDate, Utc};
 use logmon_core::summary::{day, yesterday};
 use logmon_core::tasks::{GenerateDailySummary, SummaryInput};
 use logmon_store::db::verify::count_what_others_wrote;
-use logmon_store::db::{apps, log_summaries};
+use logmon_store::db::{Connection, apps, log_summaries};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -15,12 +18,21 @@ impl Handle for GenerateDailySummary {
         if range.end <= context.clock.now() - context.retention {
             return Err(Failure::BadArguments(format!("the logs of {date} are no longer kept: its summary stays")));
         }
-        let mut conn = context.database.get()?;
-        count_what_others_wrote(&mut conn, &range)?;
-        for app in apps::ids(&mut conn)? {
-            context.may_go_on()?;
-            log_summaries::recount(&mut conn, app, date, &range)?;
-        }
-        Ok(())
+        count_day(context, &mut *context.database.get()?, date, &range)
     }
+}
+
+/// Counts each app's logs of a day, which is `range`, and replaces its summaries.
+pub(super) fn count_day(
+    context: &Context,
+    conn: &mut Connection,
+    date: NaiveDate,
+    range: &Range<DateTime<Utc>>,
+) -> Result<(), Failure> {
+    count_what_others_wrote(conn, range)?;
+    for app in apps::ids(conn)? {
+        context.may_go_on()?;
+        log_summaries::recount(conn, app, date, range)?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
 mod noop;
+mod recount_summaries;
 mod renew_summaries;
 mod rotate_partitions;
 mod send_notifications;

@@ -49,6 +49,8 @@ pub struct ChannelView {
     /// Messages a minute.
     #[schema(value_type = Option<u32>)]
     rate_limit: Option<RateLimit>,
+    #[schema(example = "10s")]
+    group_wait: Option<String>,
     /// `{"from":"22:00","to":"07:30"}`
     #[schema(value_type = Option<Object>)]
     quiet_hours: Option<Value>,
@@ -79,6 +81,10 @@ pub struct ChannelBody {
     /// How many messages a minute at most; null is as many as there are.
     #[schema(minimum = 1, maximum = 1_000)]
     pub rate_limit: Option<u32>,
+    /// For how long, from `1s` to `10m`, what happens waits for what happens with it, to be told in one message; null is not at
+    /// all. 10s unless said otherwise, but for a webhook, which gets each event by itself.
+    #[schema(example = "10s")]
+    pub group_wait: Option<String>,
     /// `{"from":"22:00","to":"07:30"}` in `TIME_ZONE`: what happens then waits.
     #[schema(value_type = Option<Object>, example = json!({ "from": "22:00", "to": "07:30" }))]
     pub quiet_hours: Option<Value>,
@@ -115,6 +121,7 @@ impl From<ShownChannel> for ChannelView {
             config: channel.config,
             enabled: channel.enabled,
             rate_limit: channel.rate_limit,
+            group_wait: channel.group_wait.map(short),
             quiet_hours: channel.quiet_hours.map(logmon_core::notification::QuietHours::to_value),
             repeat_after: channel.repeat_after.map(short),
             template: channel.template,

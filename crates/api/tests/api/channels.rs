@@ -235,6 +235,11 @@ fn secrets_are_sealed_in_the_database_and_never_shown() {
     for wrong in [json!("30s"), json!("8d"), json!(60), json!("soon"), json!({})] {
         assert!(patch(&json!({ "repeat_after": wrong })).json()["repeat_after"].is_array(), "{wrong}");
     }
+    assert_eq!(made["group_wait"], json!(null));
+    assert_eq!(
+        patch(&json!({ "group_wait": "30s" })).json()["group_wait"],
+        json!(["A webhook gets each event by itself."])
+    );
     assert_eq!(patch(&json!({ "repeat_after": null })).json()["repeat_after"], json!(null));
     assert_eq!(patch(&json!({ "config": { "url": "https://8.8.4.4/", "no": 1 } })).status, 400);
     assert_eq!(
@@ -250,6 +255,10 @@ fn secrets_are_sealed_in_the_database_and_never_shown() {
         409,
         "its secrets cannot be opened without the key"
     );
+    let mail = json!({ "kind": "email", "name": "mail", "config": { "to": ["a@example.com"] } });
+    assert_eq!(make(&api, &mail)["group_wait"], "10s");
+    let none = json!({ "kind": "email", "name": "each", "group_wait": null, "config": { "to": ["a@example.com"] } });
+    assert_eq!(make(&api, &none)["group_wait"], json!(null));
     assert_eq!(api.send("DELETE", &path, &[], None).status, 204);
     assert_eq!(api.get(&path).status, 404);
 }

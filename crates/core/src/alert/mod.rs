@@ -21,7 +21,7 @@ pub use counts::{Counts, Needs, hour};
 pub use event::{AlertEvent, AlertEventKind};
 pub use pattern::most_frequent;
 pub use rule::{ERROR_LOGS, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity};
-pub(crate) use span::minutes;
 pub use span::short;
+pub(crate) use span::{minutes, seconds};
 pub use watchlist::{Passing, Turn, Watchlist};
 pub use windows::{Due, REACH, due, overlapping};

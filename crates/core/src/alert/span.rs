@@ -1,4 +1,4 @@
-//! Stretches of time as rules have them: whole minutes, written `10m`, `1h`, `1d`.
+//! Stretches of time as rules and channels have them, written `10s`, `10m`, `1h`, `1d`.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -15,12 +15,21 @@ pub fn short(duration: Duration) -> String {
 
 /// Whole minutes within bounds.
 pub(crate) fn minutes(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, Vec<String>> {
-    let minutes = humantime::parse_duration(text).ok().filter(|duration| {
-        bounds.contains(duration) && duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(60)
+    whole(text, 60, "minutes such as 10m or 1h", bounds)
+}
+
+/// Whole seconds within bounds.
+pub(crate) fn seconds(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, Vec<String>> {
+    whole(text, 1, "seconds such as 10s or 1m", bounds)
+}
+
+fn whole(text: &str, unit: u64, name: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, Vec<String>> {
+    let whole = humantime::parse_duration(text).ok().filter(|duration| {
+        bounds.contains(duration) && duration.subsec_nanos() == 0 && duration.as_secs().is_multiple_of(unit)
     });
-    minutes.ok_or_else(|| {
+    whole.ok_or_else(|| {
         let (least, most) = (short(*bounds.start()), short(*bounds.end()));
-        vec![format!("Expected a time in whole minutes such as 10m or 1h, from {least} to {most}.")]
+        vec![format!("Expected a time in whole {name}, from {least} to {most}.")]
     })
 }
 
@@ -41,5 +50,8 @@ mod tests {
             let expected = "Expected a time in whole minutes such as 10m or 1h, from 1m to 1d.";
             assert_eq!(minutes(wrong, &bounds), Err(vec![expected.to_owned()]), "{wrong}");
         }
+        assert_eq!(seconds("90s", &bounds), Ok(Duration::from_secs(90)));
+        let expected = "Expected a time in whole seconds such as 10s or 1m, from 1m to 1d.";
+        assert_eq!(seconds("90500ms", &bounds), Err(vec![expected.to_owned()]));
     }
 }

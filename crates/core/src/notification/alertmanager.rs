@@ -72,7 +72,7 @@ fn body(telling: &Telling<'_>) -> Value {
     json!({
         "version": "4",
         "groupKey": format!("{{}}:{{alertname={:?}}}", group.values().next().map_or("", |name| name.as_str())),
-        "truncatedAlerts": 0,
+        "truncatedAlerts": telling.payload.untold(),
         "status": if firing { "firing" } else { "resolved" },
         "receiver": telling.channel,
         "groupLabels": group,
@@ -107,8 +107,11 @@ impl Alert {
         ]);
         let samples: Vec<String> =
             event.samples.iter().map(|found| format!("{}x {}", found.count, found.sample)).collect();
-        let annotations =
-            BTreeMap::from([("summary", event.alert.content.clone()), ("description", samples.join("\n"))]);
+        let annotations = BTreeMap::from([
+            ("summary", event.alert.content.clone()),
+            ("description", samples.join("\n")),
+            ("event_id", event.event_id.0.to_string()),
+        ]);
         let resolved = event.event == EventKind::Resolved;
         let end = event.alert.resolved_at.unwrap_or(event.at);
         let fingerprint = Sha256::digest(format!("{labels:?}")).iter().take(8).map(|b| format!("{b:02x}")).collect();

@@ -41,6 +41,9 @@ pub struct NewChannel {
     pub enabled: bool,
     /// How often it is used at most: what is more is told in one message. As often as needed when `None`.
     pub rate_limit: Option<RateLimit>,
+    /// For how long what happens waits for what happens with it, to be told in one message; each by itself when `None`. Whole
+    /// seconds.
+    pub group_wait: Option<Duration>,
     /// When it is not used: what happens then waits.
     pub quiet_hours: Option<QuietHours>,
     /// After how long without a word an alert is told again that is still open and that nobody looks after; never when
@@ -67,6 +70,8 @@ const NAME_MAX: usize = 100;
 const SPAN_MAX: usize = 50;
 /// After how long an alert may be told again.
 const REPEATS: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(7 * 86_400);
+/// For how long what happens may wait for what happens with it.
+const GROUP_WAITS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(600);
 
 impl NewChannel {
     /// Reads a channel that is made: `kind`, `name` and `config` are needed.
@@ -143,14 +148,16 @@ impl<'a, 'f> Reading<'a, 'f> {
         let default = kind.and_then(ChannelKind::rate_limit).and_then(NonZeroU32::new).map(RateLimit);
         let rate_limit = self.part("rate_limit", kept.map_or(default, |kept| kept.rate_limit), rate_limit);
         let quiet_hours = self.part("quiet_hours", kept.and_then(|kept| kept.quiet_hours), QuietHours::from_field);
-        let repeat_after = self.repeat_after(kept.and_then(|kept| kept.repeat_after));
+        let group_wait = self.group_wait(kind, kept);
+        let repeat_after =
+            self.span("repeat_after", kept.and_then(|kept| kept.repeat_after), |text| alert::minutes(text, &REPEATS));
         let template = self.template(kept.and_then(|kept| kept.template.clone()));
         self.errors.into_result(()).map_err(ConfigError::Invalid)?;
         self.forbidden.into_result(()).map_err(ConfigError::Forbidden)?;
         let (Some(name), Some(config)) = (name, config) else {
             return Err(ConfigError::Invalid(FieldErrors::default()));
         };
-        Ok(NewChannel { name, config, enabled, rate_limit, quiet_hours, repeat_after, template })
+        Ok(NewChannel { name, config, enabled, rate_limit, group_wait, quiet_hours, repeat_after, template })
     }
 
     fn config(&mut self, kind: Option<ChannelKind>, kept: Option<&ChannelConfig>) -> Option<ChannelConfig> {
@@ -197,14 +204,28 @@ impl<'a, 'f> Reading<'a, 'f> {
         }
     }
 
-    fn repeat_after(&mut self, kept: Option<Duration>) -> Option<Duration> {
-        let value = match self.fields.get("repeat_after") {
-            None => return kept,
-            Some(value) if field::is_null(value) => return None,
-            value => value,
-        };
-        let read = field::text(value, SPAN_MAX).and_then(|text| alert::minutes(&text, &REPEATS));
-        self.errors.take("repeat_after", read)
+    fn group_wait(&mut self, kind: Option<ChannelKind>, kept: Option<&NewChannel>) -> Option<Duration> {
+        let default = kind.and_then(ChannelKind::group_wait);
+        let kept = kept.map_or(default, |kept| kept.group_wait);
+        let wait = self.span("group_wait", kept, |text| alert::seconds(text, &GROUP_WAITS));
+        if wait.is_some() && kind == Some(ChannelKind::Webhook) {
+            self.errors.add("group_wait", vec!["A webhook gets each event by itself.".to_owned()]);
+        }
+        wait
+    }
+
+    /// A stretch of time that may be left out, and is taken away by null.
+    fn span(
+        &mut self,
+        name: &'static str,
+        kept: Option<Duration>,
+        read: impl Fn(&str) -> Result<Duration, Vec<String>>,
+    ) -> Option<Duration> {
+        match self.fields.get(name) {
+            None => kept,
+            Some(value) if field::is_null(value) => None,
+            value => self.errors.take(name, field::text(value, SPAN_MAX).and_then(|text| read(&text))),
+        }
     }
 
     fn template(&mut self, kept: Option<Template>) -> Option<Template> {

@@ -171,7 +171,7 @@ pub struct Pattern {
     pub sample: String,
 }
 
-/// Several events told at once, because a channel may not be told so many one by one.
+/// Several events told at once: they happened together, or a channel may not be told so many one by one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Digest {
     /// Its own id.
@@ -185,6 +185,16 @@ pub struct Digest {
 }
 
 impl Digest {
+    /// How many events are kept with it at most.
+    pub const EVENTS_MAX: usize = 50;
+
+    /// One message that tells these events, the oldest first.
+    pub fn of(mut events: Vec<Notification>) -> Self {
+        let count = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        events.truncate(Self::EVENTS_MAX);
+        Self { event_id: EventId::new(), event: DigestKind::Digest, count, events }
+    }
+
     /// As it is stored.
     ///
     /// # Errors
@@ -219,6 +229,14 @@ impl Payload {
         match self {
             Self::Many(digest) => digest.event_id,
             Self::One(event) => event.event_id,
+        }
+    }
+
+    /// How many more events there are than are kept with it.
+    pub fn untold(&self) -> u64 {
+        match self {
+            Self::Many(digest) => digest.count.saturating_sub(digest.events.len().try_into().unwrap_or(u64::MAX)),
+            Self::One(_) => 0,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The kinds of channels: the one list.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +12,7 @@ use super::call::{Answer, Outgoing, Verdict};
 use super::config::{ConfigError, ConfigFields};
 use super::dingtalk::DingTalk;
 use super::email::Email;
-use super::event::Payload;
+use super::event::{Digest, Payload};
 use super::feishu::Feishu;
 use super::message::Message;
 use super::slack::Slack;
@@ -97,6 +99,18 @@ impl ChannelKind {
             Self::Slack => Some(60),
             Self::Webhook | Self::Alertmanager | Self::Email => None,
         }
+    }
+
+    /// For how long what happens waits for what happens with it, unless somebody says otherwise. A webhook gets each event by
+    /// itself.
+    pub fn group_wait(self) -> Option<Duration> {
+        (self != Self::Webhook).then_some(Duration::from_secs(10))
+    }
+
+    /// How many events one message tells at most, where programs read it, which have to hear of each. People are told how many
+    /// more there are.
+    pub fn group_limit(self) -> Option<usize> {
+        (self == Self::Alertmanager).then_some(Digest::EVENTS_MAX)
     }
 }
 

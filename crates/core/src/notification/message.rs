@@ -53,13 +53,10 @@ impl Message {
     /// # Errors
     /// When the template cannot be filled in.
     pub fn of(payload: &Payload, wording: &Wording, template: Option<&Template>) -> Result<Self, TemplateError> {
-        let message = match payload {
-            Payload::One(event) => wording.event(event),
-            Payload::Many(digest) => wording.digest(digest),
-        };
-        match (template, payload) {
-            (Some(template), Payload::One(event)) => template.fill(event, message),
-            _ => Ok(message),
+        match (payload, template) {
+            (Payload::One(event), None) => Ok(wording.event(event)),
+            (Payload::One(event), Some(template)) => template.fill(event, wording.event(event)),
+            (Payload::Many(digest), template) => wording.digest(digest, template),
         }
     }
 }
@@ -87,7 +84,11 @@ impl Wording {
     }
 
     fn title(&self, event: &Notification) -> String {
-        let what = match event.event {
+        one_line(&format!("[{}] {} · {}", self.what(event.event), event.app.name, event.rule.name))
+    }
+
+    fn what(&self, event: EventKind) -> &'static str {
+        match event {
             EventKind::Opened => self.say("Alert", "告警"),
             EventKind::Acknowledged => self.say("Acknowledged", "已确认"),
             EventKind::Resolved => self.say("Resolved", "已恢复"),
@@ -95,8 +96,7 @@ impl Wording {
             EventKind::Repeated => self.say("Still open", "仍未恢复"),
             EventKind::Flapping => self.say("Flapping", "状态抖动"),
             EventKind::Test => self.say("Test", "测试"),
-        };
-        one_line(&format!("[{what}] {} · {}", event.app.name, event.rule.name))
+        }
     }
 
     fn window(&self, event: &Notification) -> String {
@@ -122,15 +122,19 @@ impl Wording {
         Some(shorten(&line, LINE_MAX))
     }
 
-    fn digest(&self, digest: &Digest) -> Message {
+    /// Several events, each on a line, and in the words of the template where there is one.
+    fn digest(&self, digest: &Digest, template: Option<&Template>) -> Result<Message, TemplateError> {
         let count = digest.count;
-        let title = match self.language {
-            Language::En => format!("{count} events of LogMon"),
-            Language::ZhCn => format!("LogMon：{count} 条通知"),
+        let line = |event: &Notification| {
+            let own = self.event(event);
+            let brief = Message { lines: vec![shorten(&event.alert.content, LINE_MAX)], ..own };
+            let told = match template {
+                Some(template) => template.fill(event, brief)?,
+                None => brief,
+            };
+            Ok(format!("{}: {}", told.title, shorten(&told.lines.join(" "), LINE_MAX)))
         };
-        let told = digest.events.iter().take(EVENTS_MAX);
-        let mut lines: Vec<String> =
-            told.map(|event| format!("{}: {}", self.title(event), shorten(&event.alert.content, LINE_MAX))).collect();
+        let mut lines = digest.events.iter().take(EVENTS_MAX).map(line).collect::<Result<Vec<_>, _>>()?;
         let rest = count.saturating_sub(lines.len().try_into().unwrap_or(u64::MAX));
         if rest > 0 {
             lines.push(match self.language {
@@ -142,7 +146,26 @@ impl Wording {
             text: self.say("Show the alerts", "查看告警").to_owned(),
             url: format!("{}/api/alerts/", url.trim_end_matches('/')),
         });
-        Message { title, lines, link }
+        Ok(Message { title: self.title_of_many(digest), lines, link })
+    }
+
+    /// What has happened so many times, and to which apps.
+    fn title_of_many(&self, digest: &Digest) -> String {
+        let count = digest.count;
+        let mut apps: Vec<&str> = Vec::new();
+        for event in &digest.events {
+            if !apps.contains(&event.app.name.as_str()) {
+                apps.push(&event.app.name);
+            }
+        }
+        let first = digest.events.first().map(|event| event.event);
+        match first.filter(|first| digest.events.iter().all(|event| event.event == *first)) {
+            Some(kind) => one_line(&format!("[{} × {count}] {}", self.what(kind), apps.join(", "))),
+            None => match self.language {
+                Language::En => one_line(&format!("[{count} events] {}", apps.join(", "))),
+                Language::ZhCn => one_line(&format!("[{count} 条通知] {}", apps.join(", "))),
+            },
+        }
     }
 
     fn time(&self, time: DateTime<Utc>) -> String {

@@ -65,6 +65,7 @@ fn channel(config: ChannelConfig) -> Channel {
         config,
         enabled: true,
         rate_limit: None,
+        group_wait: None,
         quiet_hours: None,
         repeat_after: None,
         template: None,
@@ -241,6 +242,30 @@ fn a_template_says_it_in_its_own_words_and_cannot_go_on_for_ever() {
     assert_eq!(endless.unwrap_err().field, "text");
     assert!(words("{{ nothing.there }}", "x").is_err());
     assert!(words("x", "{{ 'x' * 100000 }}").is_err());
+}
+
+#[test]
+fn what_happened_together_is_listed_in_one_message_in_the_templates_words() {
+    let mut other = event(EventKind::Opened);
+    other.app.name = "shop".to_owned();
+    let mut channel = channel(config(ChannelKind::Email, &json!({ "to": ["a@example.com"] })));
+    let mut told = |events: Vec<Notification>, template: Option<Template>| {
+        channel.settings.template = template;
+        let payload = Payload::Many(Digest::of(events));
+        match channel.outgoing(&payload, &wording(Language::En), at("2025-11-24T16:00:00Z")).unwrap() {
+            Outgoing::Mail(mail) => (mail.subject, mail.text.lines().map(str::to_owned).collect::<Vec<_>>()),
+            Outgoing::Http(call) => panic!("{call:?}"),
+        }
+    };
+    let both = vec![event(EventKind::Opened), other.clone()];
+    let (subject, lines) = told(both.clone(), None);
+    assert_eq!(subject, "[Alert × 2] 支付, shop");
+    assert_eq!(lines[1], "[Alert] shop · error-logs: 101 error logs in the past 10 minutes");
+    assert_eq!(told(vec![event(EventKind::Resolved), other], None).0, "[2 events] 支付, shop");
+    let template = Template { title: None, text: Some("{{ window.count }}\nof {{ app.owner }}".to_owned()) };
+    assert_eq!(told(both, Some(template)).1[0], "[Alert] 支付 · error-logs: 101 of ops");
+    let (subject, lines) = told(vec![event(EventKind::Opened); 60], None);
+    assert_eq!((subject.as_str(), lines[10].as_str()), ("[Alert × 60] 支付", "and 50 more"));
 }
 
 #[test]

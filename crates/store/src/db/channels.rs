@@ -27,6 +27,7 @@ struct ChannelRow {
     sealed: Option<Vec<u8>>,
     is_enabled: bool,
     rate_limit: Option<i32>,
+    group_wait: Option<i32>,
     quiet_hours: Option<String>,
     repeat_after: Option<i32>,
     template: Option<String>,
@@ -42,6 +43,7 @@ struct SavedRow<'a> {
     sealed: Option<Vec<u8>>,
     is_enabled: bool,
     rate_limit: Option<i32>,
+    group_wait: Option<i32>,
     quiet_hours: Option<String>,
     repeat_after: Option<i32>,
     template: Option<String>,
@@ -62,6 +64,8 @@ pub struct ShownChannel {
     pub enabled: bool,
     /// How often it is used at most.
     pub rate_limit: Option<RateLimit>,
+    /// For how long what happens waits for what happens with it.
+    pub group_wait: Option<Duration>,
     /// When it is not used.
     pub quiet_hours: Option<QuietHours>,
     /// After how long an open alert is told again.
@@ -244,6 +248,7 @@ impl ChannelRow {
             kind,
             config,
             rate_limit: rate_limit(self.rate_limit),
+            group_wait: seconds(self.group_wait),
             quiet_hours: self.quiet_hours.as_deref().and_then(QuietHours::from_json),
             repeat_after: seconds(self.repeat_after),
             template: self.template.as_deref().and_then(|text| serde_json::from_str(text).ok()),
@@ -266,6 +271,7 @@ impl ChannelRow {
             config,
             enabled: self.is_enabled,
             rate_limit: rate_limit(self.rate_limit),
+            group_wait: seconds(self.group_wait),
             quiet_hours: self.quiet_hours.as_deref().and_then(QuietHours::from_json),
             repeat_after: seconds(self.repeat_after),
             template: template.map_err(|e| OpenChannelError::Malformed(e.to_string()))?,
@@ -277,6 +283,10 @@ impl ChannelRow {
 
 fn rate_limit(stored: Option<i32>) -> Option<RateLimit> {
     stored.and_then(|limit| u32::try_from(limit).ok()?.try_into().ok()).map(RateLimit)
+}
+
+fn stored(span: Duration) -> Option<i32> {
+    i32::try_from(span.as_secs()).ok()
 }
 
 fn seconds(stored: Option<i32>) -> Option<Duration> {
@@ -299,8 +309,9 @@ impl<'a> SavedRow<'a> {
             sealed,
             is_enabled: channel.enabled,
             rate_limit: channel.rate_limit.and_then(|limit| i32::try_from(limit.0.get()).ok()),
+            group_wait: channel.group_wait.and_then(stored),
             quiet_hours: channel.quiet_hours.map(|quiet| quiet.to_value().to_string()),
-            repeat_after: channel.repeat_after.and_then(|after| i32::try_from(after.as_secs()).ok()),
+            repeat_after: channel.repeat_after.and_then(stored),
             template: channel.template.as_ref().map(|template| json(template.to_json())).transpose()?,
         })
     }

@@ -81,6 +81,7 @@ diesel::table! {
         sealed -> Nullable<Blob>,
         is_enabled -> Bool,
         rate_limit -> Nullable<Integer>,
+        group_wait -> Nullable<Integer>,
         #[max_length = 50]
         quiet_hours -> Nullable<Varchar>,
         repeat_after -> Nullable<Integer>,

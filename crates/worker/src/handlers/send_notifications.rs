@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use logmon_core::notification::{Channel, ChannelId, DeliveryId, Digest, EventId, Payload, RateLimit, Verdict};
+use logmon_core::notification::{Channel, ChannelId, DeliveryId, Digest, Payload, RateLimit, Verdict};
 use logmon_core::tasks::retry::backoff;
 use logmon_core::tasks::{ChannelInput, SendNotifications, Task as _};
 use logmon_store::db::channels::{self, OpenChannelError};
@@ -21,8 +21,6 @@ const CLAIM: Duration = Duration::from_secs(90);
 const TURN: Duration = Duration::from_secs(20);
 /// How many deliveries are looked at at once, and so how many one message tells at most.
 const AT_ONCE: u32 = 500;
-/// How many events of a digest are kept with it.
-const DIGEST_EVENTS: usize = 50;
 /// After so many tries in vain, which take some two hours, a delivery is given up.
 const ATTEMPTS_MAX: u32 = 24;
 /// The time for which a rate limit counts.
@@ -93,6 +91,9 @@ impl Turn<'_> {
             }
             let due = deliveries::due(self.conn, self.id, now, AT_ONCE)?;
             let Some(first) = due.first() else { return Ok(Left::Nothing) };
+            if self.group(&channel, first, now)? {
+                continue;
+            }
             match self.allowed(channel.settings.rate_limit, now)? {
                 Some(0) => return Ok(Left::Nothing),
                 // The last message that is allowed tells all that is left.
@@ -112,20 +113,28 @@ impl Turn<'_> {
         Ok(Some(u64::from(limit.0.get()).saturating_sub(used)))
     }
 
-    /// Puts one message in the place of those that are due; false when there are no two that tell one event each.
+    /// Puts what happened together, as far as the channel waits for it, into one message; false when there is only one such.
+    fn group(&mut self, channel: &Channel, first: &Due, now: DateTime<Utc>) -> Result<bool, DbError> {
+        let settings = &channel.settings;
+        let Some(wait) = settings.group_wait.filter(|_| first.attempts == 0) else { return Ok(false) };
+        let mut group = deliveries::untried(self.conn, self.id, now + wait, AT_ONCE)?;
+        if let Some(limit) = settings.config.kind().group_limit() {
+            group.truncate(limit);
+        }
+        self.fold(&group, now)
+    }
+
+    /// Puts one message in the place of these; false when there are no two that tell one event each.
     fn fold(&mut self, due: &[Due], now: DateTime<Utc>) -> Result<bool, DbError> {
         let single = |due: &Due| match serde_json::from_str(&due.payload) {
             Ok(Payload::One(event)) => Some((due.id, *event)),
             _ => None,
         };
-        let (ids, mut events): (Vec<DeliveryId>, Vec<_>) = due.iter().filter_map(single).unzip();
+        let (ids, events): (Vec<DeliveryId>, Vec<_>) = due.iter().filter_map(single).unzip();
         if ids.len() < 2 {
             return Ok(false);
         }
-        events.truncate(DIGEST_EVENTS);
-        let count = u64::try_from(ids.len()).unwrap_or(u64::MAX);
-        let digest = Digest { event_id: EventId::new(), event: Default::default(), count, events };
-        deliveries::fold(self.conn, self.id, &ids, &digest, now)?;
+        deliveries::fold(self.conn, self.id, &ids, &Digest::of(events), now)?;
         Ok(true)
     }
 

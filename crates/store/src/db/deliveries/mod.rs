@@ -6,7 +6,7 @@
 mod list;
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::{count_star, exists};
+use diesel::dsl::{count_star, exists, sql};
 use diesel::prelude::*;
 use diesel::result::Error as QueryError;
 use diesel::sql_types::{Datetime, Text};
@@ -74,10 +74,14 @@ pub fn announce(conn: &mut Connection, event: &Notification, channels: &[Channel
     let json = event.to_json().map_err(|e| QueryError::SerializationError(e.into()))?;
     insert_notification(conn, event.event_id, event.event.as_str(), Some(event.alert.id), &json, event.at)?;
     let (id, at) = (event.event_id.0.to_string(), event.at.naive_utc());
+    // It waits for what happens with it.
+    let next_at = sql::<Datetime>("CAST(")
+        .bind::<Datetime, _>(at)
+        .sql(" AS DATETIME(6)) + INTERVAL COALESCE(core_channel.group_wait, 0) SECOND");
     let told = core_channel::table
         .filter(core_channel::id.eq_any(channels.iter().map(|channel| channel.0)))
         .filter(core_channel::is_enabled.eq(true))
-        .select((id.into_sql::<Text>(), core_channel::id, at.into_sql::<Datetime>(), at.into_sql::<Datetime>()));
+        .select((id.into_sql::<Text>(), core_channel::id, next_at, at.into_sql::<Datetime>()));
     diesel::insert_into(core_delivery::table)
         .values(told)
         .into_columns((
@@ -148,6 +152,21 @@ pub fn due(conn: &mut Connection, channel: ChannelId, now: DateTime<Utc>, limit:
     let due =
         |(id, payload, attempts)| Due { id: DeliveryId(id), payload, attempts: u32::try_from(attempts).unwrap_or(0) };
     Ok(rows.into_iter().map(due).collect())
+}
+
+/// What a channel has to tell until then and was not tried yet, at most `limit`, the oldest first.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn untried(
+    conn: &mut Connection,
+    channel: ChannelId,
+    until: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<Due>, DbError> {
+    let mut due = due(conn, channel, until, limit)?;
+    due.retain(|due| due.attempts == 0);
+    Ok(due)
 }
 
 /// How often a channel was used since then.

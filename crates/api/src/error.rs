@@ -142,7 +142,8 @@ impl From<DbError> for ApiError {
         match error {
             DbError::Unavailable(_) => Self::unavailable(error.to_string()),
             DbError::TooSlow => {
-                Self::detail(ErrorCode::TooSlow, "The search took too long: narrow its range, or name an app.")
+                let detail = "The search took too long: narrow its range, or name an app.";
+                Self { code: ErrorCode::TooSlow, body: Body::Hidden { detail, cause: error.to_string() } }
             }
             DbError::Query(_) => Self::internal(error.to_string()),
         }

@@ -1,6 +1,7 @@
 //! What the handlers share: the database and Redis, each behind a bound on waiting and on how many wait.
 
 use std::collections::HashSet;
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use chrono_tz::Tz;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::{CheckSettings, HttpSettings, NotificationSettings};
-use logmon_core::log::{Arrival, Record};
+use logmon_core::log::{Arrival, LogFilter, Record};
 use logmon_core::notification::Targets;
 use logmon_core::seal::Sealer;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
@@ -72,8 +73,9 @@ pub struct Telling {
     pub sealer: Option<Sealer>,
 }
 
-/// How many texts are looked for at once.
-const SEARCHES: usize = 4;
+/// How long a search in a few apps waits for its turn, and one in all of them: half of what each is to take.
+const SEARCH_WAIT: Duration = Duration::from_millis(150);
+const WIDE_SEARCH_WAIT: Duration = Duration::from_millis(750);
 
 /// How many exports run at once, each on a connection to the database of its own.
 const EXPORTS: usize = 2;
@@ -139,13 +141,16 @@ impl State {
         bounded("the database", self.database_turns.clone(), run).await
     }
 
-    /// The right to look for a text, until it is dropped.
+    /// The right to look for a text, until it is dropped. Who has asked first is first.
     ///
     /// # Errors
-    /// [`ErrorCode::TooMany`] when as many as are allowed look for one now.
-    pub fn search_turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let turn = Arc::clone(&self.search_turns).try_acquire_owned();
-        turn.map_err(|_none| ApiError::too_many("Too many searches run at once."))
+    /// [`ErrorCode::TooMany`] when as many as are allowed look for one, and none ends soon enough.
+    pub async fn search_turn(&self, filter: &LogFilter) -> Result<OwnedSemaphorePermit, ApiError> {
+        let wait = if filter.apps.is_empty() { WIDE_SEARCH_WAIT } else { SEARCH_WAIT };
+        let turn = Arc::clone(&self.search_turns).acquire_owned();
+        let late = |_| ApiError::too_many("Too many searches run at once.");
+        let turn = tokio::time::timeout(wait, turn).await.map_err(late)?;
+        turn.map_err(|e| ApiError::internal(e.to_string()))
     }
 
     /// The right to export logs, until it is dropped, and a connection to the database for it.
@@ -229,9 +234,11 @@ impl State {
     }
 }
 
-/// How many of the connections may look for texts: the others are for those who know where to look.
+/// How many texts are looked for at once. Each keeps a processor busy, so with more of them all would only take longer, and
+/// half of the connections are for those who know where to look.
 fn searches(connections: usize) -> usize {
-    SEARCHES.min(connections / 2).max(1)
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    processors.max(2).min(connections / 2).max(1)
 }
 
 /// The connections that a server is built on.

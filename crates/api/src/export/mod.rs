@@ -1,15 +1,18 @@
 //! Exports: logs from one end to the other, as one stream of bytes.
 //!
-//! A thread reads the database and writes what the client will get, a few chunks ahead of it and no more. A client that
-//! takes nothing for a while, or leaves, ends it.
+//! A thread reads the database, and another one writes what the client will get, so that neither waits while the other works.
+//! Each is a little ahead of who comes after it, and no more. A client that takes nothing for a while, or leaves, ends both.
 
 mod output;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver as BatchReceiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream};
+use logmon_core::log::Log;
 use logmon_core::page::{Cursor, Fingerprint};
 use logmon_store::db::DbError;
 use logmon_store::db::log_export::{Step, Walk};
@@ -24,6 +27,11 @@ pub use output::{Compression, Format, Output};
 const CHUNK: usize = 128 * 1024;
 /// How many chunks may wait for the client.
 const CHUNKS: usize = 2;
+/// How many logs are handed over at a time, and with how many bytes of text no more are added.
+const BATCH: usize = 256;
+const BATCH_BYTES: usize = 256 * 1024;
+/// How many batches may wait to be written.
+const BATCHES: usize = 3;
 /// How long a client may take nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -61,18 +69,80 @@ enum Trouble {
 }
 
 impl Export {
-    /// Begins, on a thread of its own. An error ends the stream when the client does not have everything.
+    /// Begins, on threads of its own. An error ends the stream when the client does not have everything.
     pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + 'static {
         let (sender, parts) = mpsc::channel(CHUNKS);
         let outlet = Outlet { sender, runtime: Handle::current(), patience: PATIENCE };
-        tokio::task::spawn_blocking(move || self.run(&outlet));
+        let Self { mut walk, output, limit, continued, list, turn } = self;
+        let (sender, batches) = sync_channel(BATCHES);
+        let turn = Arc::new(turn);
+        let writing = Writing { batches, output, limit, continued, list, _turn: Arc::clone(&turn) };
+        tokio::task::spawn_blocking(move || {
+            read(&mut walk, &sender);
+            drop(turn);
+        });
+        tokio::task::spawn_blocking(move || writing.run(&outlet));
         parts_of(parts)
     }
+}
 
+/// Logs that follow each other.
+struct Batch {
+    logs: Vec<Log>,
+    then: Then,
+}
+
+/// What comes behind a batch.
+enum Then {
+    More,
+    End,
+    Error(DbError),
+}
+
+/// Reads logs up to their end, or until nobody takes them any more.
+fn read(walk: &mut Walk, batches: &SyncSender<Batch>) {
+    loop {
+        let batch = batch(walk);
+        let is_last = !matches!(batch.then, Then::More);
+        if batches.send(batch).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+fn batch(walk: &mut Walk) -> Batch {
+    let (mut logs, mut bytes) = (Vec::with_capacity(BATCH), 0);
+    let then = loop {
+        match walk.step() {
+            Ok(Step::Log(log)) => {
+                bytes += log.message.len() + log.extra.attributes.as_ref().map_or(0, |all| all.as_str().len());
+                logs.push(*log);
+                if logs.len() >= BATCH || bytes >= BATCH_BYTES {
+                    break Then::More;
+                }
+            }
+            Ok(Step::Nothing) => break Then::More,
+            Ok(Step::End) => break Then::End,
+            Err(error) => break Then::Error(error),
+        }
+    };
+    Batch { logs, then }
+}
+
+/// What writes an export.
+struct Writing {
+    batches: BatchReceiver<Batch>,
+    output: Output,
+    limit: u64,
+    continued: Continued,
+    list: Fingerprint,
+    _turn: Arc<OwnedSemaphorePermit>,
+}
+
+impl Writing {
     fn run(mut self, outlet: &Outlet) {
         let mut sent = 0;
         let done = self.write(&mut sent, outlet);
-        drop(self.turn);
         match done {
             Ok(()) => outlet.end(),
             Err(Trouble::Unread) => log::info!(count = sent; "an export ended: its client does not take it"),
@@ -88,25 +158,30 @@ impl Export {
     fn write(&mut self, sent: &mut u64, outlet: &Outlet) -> Result<(), Trouble> {
         let mut last = None;
         loop {
-            match self.walk.step().map_err(Trouble::Database)? {
-                Step::Log(log) if *sent < self.limit => {
-                    last = Some(Cursor { created_at: log.created_at, id: log.id.0 });
-                    self.output.log(*log);
-                    *sent += 1;
-                    if self.output.waits() >= CHUNK {
-                        outlet.send(self.output.take())?;
-                    }
-                }
-                Step::Log(_) => {
-                    let cursor = last.map(|last| last.encode_for(self.list)).unwrap_or_default();
+            let ended = |_| Trouble::Database(DbError::Unavailable("nobody reads it any more".to_owned()));
+            let Batch { logs, then } = self.batches.recv().map_err(ended)?;
+            // So few come that the client is not to wait for more; also where there are none: who has left is noticed.
+            let are_few = logs.len() < BATCH;
+            for log in logs {
+                if *sent == self.limit {
+                    let cursor = last.map(|last: Cursor| last.encode_for(self.list)).unwrap_or_default();
                     self.output.cut(*sent, &self.continued.at(&cursor));
-                    break;
+                    return outlet.send(self.output.finish());
                 }
-                Step::Nothing => outlet.send(self.output.take())?,
-                Step::End => break,
+                last = Some(Cursor { created_at: log.created_at, id: log.id.0 });
+                self.output.log(log);
+                *sent += 1;
+                if self.output.waits() >= CHUNK {
+                    outlet.send(self.output.take())?;
+                }
+            }
+            match then {
+                Then::More if are_few => outlet.send(self.output.take())?,
+                Then::More => {}
+                Then::End => return outlet.send(self.output.finish()),
+                Then::Error(error) => return Err(Trouble::Database(error)),
             }
         }
-        outlet.send(self.output.finish())
     }
 }
 

@@ -10,6 +10,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use log::Level;
 use uuid::Uuid;
 
 use crate::error::ApiError;
@@ -34,7 +35,8 @@ pub async fn identify(
     if let Some((error, cause)) = hidden.and_then(|error| Some((error, error.cause()?))) {
         let (method, path) = (response.request().method(), response.request().path());
         if error.code() == ErrorCode::Internal || is_first_this_second() {
-            log::error!(request_id = id.as_str(), method = method.as_str(), path; "{error}: {cause}");
+            let level = if error.code() == ErrorCode::TooSlow { Level::Warn } else { Level::Error };
+            log::log!(level, request_id = id.as_str(), method = method.as_str(), path; "{error}: {cause}");
         }
         let answer = error.response(&id);
         response = response.into_response(answer);

@@ -124,7 +124,7 @@ fn what_there_was_no_time_for_is_left_out_and_said() {
     // Each of these is compared with the text at every place, nearly to the text's end, before it is found at its own end.
     system.database.execute(
         "INSERT INTO core_log (app_id, level, message, created_at)
-         SELECT 1, 'INFO', CONCAT(REPEAT(CONCAT(REPEAT('a', 249), 'b'), 64), REPEAT('a', 250)), UTC_TIMESTAMP(6) - INTERVAL 2 HOUR - INTERVAL seq MINUTE
+         SELECT 1, 'INFO', CONCAT(REPEAT(CONCAT(REPEAT('a', 249), 'b'), 128), REPEAT('a', 250)), UTC_TIMESTAMP(6) - INTERVAL 2 HOUR - INTERVAL seq MINUTE
          FROM seq_1_to_1200",
     );
     let histogram = get(&api, &format!("q={text}&since=now-30h&buckets=240"));

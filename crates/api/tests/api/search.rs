@@ -142,13 +142,14 @@ fn the_newest_match_outside_an_empty_range_is_told() {
 #[test]
 fn searches_that_take_long_leave_connections_to_the_others() {
     let system = System::new();
-    // Looking for the text below compares forty characters at each of them.
+    // Each of the texts below is compared with nearly all of its characters at each of these.
     system.database.execute(
         "INSERT INTO core_log (app_id, level, message, created_at)
-         SELECT 1, 'INFO', REPEAT('a', 100000), UTC_TIMESTAMP(6) - INTERVAL 1 HOUR FROM seq_1_to_300",
+         SELECT 1, 'INFO', REPEAT('a', 100000), UTC_TIMESTAMP(6) - INTERVAL 1 HOUR FROM seq_1_to_500",
     );
     let api = system.serve_with(&[("DATABASE_CONNECTIONS", "2")]);
-    let search = format!("/api/logs/?q={}b", "a".repeat(39));
+    let without = ["b", "c", "d", "e", "f"].map(|end| format!("-{}{end}", "a".repeat(48)));
+    let search = format!("/api/logs/?q={}", without.join("+"));
     let statuses = std::thread::scope(|scope| {
         let searching: Vec<_> = (0..4).map(|_| scope.spawn(|| api.get(&search).status)).collect();
         while searching.iter().any(|searching| !searching.is_finished()) {
@@ -158,6 +159,10 @@ fn searches_that_take_long_leave_connections_to_the_others() {
     });
     assert!(statuses.iter().all(|status| [503, 429].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&503) && statuses.contains(&429), "{statuses:?}");
+    let slow = api.get(&search);
+    assert_eq!((slow.status, slow.header("retry-after")), (503, Some("1")));
+    assert_eq!(slow.json()["detail"], "The search took too long: narrow its range, or name an app.");
+    assert_eq!(slow.json()["request_id"].as_str(), slow.header("x-request-id"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub use attributes::Attributes;
 pub use buckets::Buckets;
 pub use event::EventId;
 pub use extra::{Extra, SpanId, TraceId};
-pub use filter::{AttributeIs, Candidate, Comparison, LogFilter, Order, Term, moment};
+pub use filter::{AttributeIs, Candidate, LogFilter, Order, Term, moment};
 pub use new::{Draft, NewLog};
 pub use seen::{NotSeen, Seen};
 pub use timestamp::Arrival;

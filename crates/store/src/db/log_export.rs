@@ -14,11 +14,12 @@ use logmon_core::app::AppId;
 use logmon_core::log::{Level, Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
+use super::log_choice::Reading;
 use super::log_filter::of_apps_and_levels;
-use super::log_page::LogPage;
+use super::log_page::{LogPage, Way};
 use super::logs::{self, LogRow};
 use super::schema::core_log;
-use super::{Connection, DbError, log_search};
+use super::{Connection, DbError, log_choice, log_search};
 
 /// How many logs are read at a time. Without the long ones, which are read one by one, they take 8 MiB at most.
 const PAGE: u32 = 1_000;
@@ -89,13 +90,15 @@ impl Walk {
         let (order, page) = (self.order, Page { limit: PAGE, after: self.after });
         let pairs = match self.pairs.take() {
             Some(pairs) => pairs,
-            None => log_search::pairs(&mut self.conn, &self.filter)?.filter(|pairs| pairs.len() <= PAIRS_MAX),
+            None => log_choice::pairs(&mut self.conn, &self.filter, order, page, Reading::All)?
+                .filter(|pairs| pairs.len() <= PAIRS_MAX),
         };
         let mut conditions = log_search::conditions(&near, order, page);
         if pairs.is_none() {
             conditions.extend(of_apps_and_levels(&near.apps, &near.levels));
         }
-        let statement = LogPage::new(short(), pairs.as_deref(), &conditions, order, PAGE, DEADLINE);
+        let way = pairs.as_deref().map_or(Way::InOrder, Way::Pairs);
+        let statement = LogPage::new(short(), way, &conditions, order, PAGE, DEADLINE);
         let rows: Vec<(LogRow, bool)> = statement.load(&mut self.conn)?;
         self.pairs = Some(pairs);
         self.rest = if u32::try_from(rows.len()).is_ok_and(|rows| rows < PAGE) { far } else { Some(rest.clone()) };

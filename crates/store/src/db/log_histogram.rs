@@ -73,9 +73,7 @@ fn count(conn: &mut Connection, buckets: &Buckets, filter: &LogFilter) -> Result
         .group_by(sql::<(Bigint, Text)>("1, 2"))
         .select((sql::<Bigint>(&place), sql::<Text>("level"), sql::<Bigint>("COUNT(*)")))
         .into_boxed();
-    // With an app, every level is named, so that of each only the range is read.
-    let levels = if filter.apps.is_empty() || !filter.levels.is_empty() { &filter.levels[..] } else { &Level::ALL };
-    for condition in of_apps_and_levels(&filter.apps, levels).into_iter().chain(of_the_rest(filter)) {
+    for condition in of_apps_and_levels(&filter.apps, &filter.levels).into_iter().chain(of_the_rest(filter)) {
         query = query.filter(condition);
     }
     let rows: Vec<(i64, String, i64)> = query.load(conn)?;

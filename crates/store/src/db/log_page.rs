@@ -13,24 +13,55 @@ use logmon_core::log::{Level, Order};
 use super::log_filter::Condition;
 use super::{Connection, DbError};
 
-/// The first logs in an order: first where they lie, then the logs.
+/// The beginning of a SELECT that ends with an error when it takes longer, which is at least a millisecond.
+pub(super) fn select_within(left: Duration) -> String {
+    let milliseconds = left.as_millis();
+    let (seconds, rest) = (milliseconds / 1_000, milliseconds % 1_000);
+    // What only MariaDB reads, and what only MySQL does, stand in comments for the other.
+    format!(
+        "/*M!100100 SET STATEMENT max_statement_time={seconds}.{rest:03} FOR */ \
+         SELECT /*+ MAX_EXECUTION_TIME({milliseconds}) */ "
+    )
+}
+
+/// That there is time left: to the database, none is any.
+///
+/// # Errors
+/// [`DbError::TooSlow`]
+pub(super) fn in_time(left: Duration) -> Result<(), DbError> {
+    if left.as_millis() == 0 { Err(DbError::TooSlow) } else { Ok(()) }
+}
+
+/// The first logs in an order. Where they do not lie in this order: first where the first ones lie, then these logs.
 pub(super) struct LogPage<'a, C> {
     columns: C,
-    /// The apps and levels that are read, each for itself; `None` for all logs in the order of time.
-    pairs: Option<&'a [(AppId, Level)]>,
+    way: Way<'a>,
     conditions: &'a [Condition],
     /// The order, as SQL says it.
     direction: &'static str,
     limit: u32,
     /// How long it may take.
-    milliseconds: u128,
+    left: Duration,
+}
+
+/// How the logs are come by among which the wanted ones are.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way<'a> {
+    /// Those of each of these apps and levels by themselves, in the order of time.
+    Pairs(&'a [(AppId, Level)]),
+    /// All, in the order of time.
+    InOrder,
+    /// All of a range, as they lie, and sorted afterwards.
+    Range,
+    /// All of the days that a range lies in, as they lie, and sorted afterwards.
+    Days,
 }
 
 impl<'a, C> LogPage<'a, C> {
-    /// These columns of the logs of `pairs`, or all, that hold to `conditions`: at most `limit` of them, within `left`.
+    /// These columns of the logs that are come by in a way and hold to `conditions`: at most `limit` of them, within `left`.
     pub(super) fn new(
         columns: C,
-        pairs: Option<&'a [(AppId, Level)]>,
+        way: Way<'a>,
         conditions: &'a [Condition],
         order: Order,
         limit: u32,
@@ -40,7 +71,7 @@ impl<'a, C> LogPage<'a, C> {
             Order::NewestFirst => "DESC",
             Order::OldestFirst => "ASC",
         };
-        Self { columns, pairs, conditions, direction, limit, milliseconds: left.as_millis() }
+        Self { columns, way, conditions, direction, limit, left }
     }
 
     /// Reads them.
@@ -51,11 +82,8 @@ impl<'a, C> LogPage<'a, C> {
     where
         Self: LoadQuery<'q, Connection, R>,
     {
-        // To the database, no time is any time.
-        if self.milliseconds == 0 {
-            return Err(DbError::TooSlow);
-        }
-        if self.pairs.is_some_and(<[_]>::is_empty) {
+        in_time(self.left)?;
+        if matches!(self.way, Way::Pairs([])) {
             return Ok(Vec::new());
         }
         Ok(RunQueryDsl::load(self, conn)?)
@@ -66,14 +94,32 @@ impl<'a, C> LogPage<'a, C> {
         format!(" ORDER BY {table}created_at {direction}, {table}id {direction}")
     }
 
-    /// Where the first logs lie that hold to a condition on app and level and to all others.
-    fn places<'b>(&'b self, index: &str, of: &str, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        out.push_sql(&format!("(SELECT created_at, id FROM core_log {index} WHERE {of}"));
+    /// What is read: by which index, and a condition on app and level.
+    fn parts(&self) -> Vec<(&'static str, String)> {
+        let all = |index| vec![(index, "TRUE".to_owned())];
+        match self.way {
+            Way::InOrder if self.conditions.is_empty() => all(""),
+            Way::InOrder => all("FORCE INDEX (PRIMARY)"),
+            Way::Range => all("USE INDEX (PRIMARY) IGNORE INDEX FOR ORDER BY (PRIMARY)"),
+            Way::Days => all("USE INDEX ()"),
+            Way::Pairs(pairs) => pairs
+                .iter()
+                .map(|(app, level)| {
+                    let of = format!("app_id = {} AND level = '{}'", app.0, level.as_str());
+                    ("FORCE INDEX (core_log_app_level)", of)
+                })
+                .collect(),
+        }
+    }
+
+    /// Behind the names of columns: from where, which, and how many of the first ones.
+    fn first<'b>(&'b self, index: &str, of: &str, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
+        out.push_sql(&format!(" FROM core_log {index} WHERE {of}"));
         for condition in self.conditions {
             out.push_sql(" AND ");
             condition.walk_ast(out.reborrow())?;
         }
-        out.push_sql(&format!("{} LIMIT {})", self.order_by(""), self.limit));
+        out.push_sql(&format!("{} LIMIT {}", self.order_by("core_log."), self.limit));
         Ok(())
     }
 }
@@ -81,26 +127,19 @@ impl<'a, C> LogPage<'a, C> {
 impl<C: QueryFragment<Mysql>> QueryFragment<Mysql> for LogPage<'_, C> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
         out.unsafe_to_cache_prepared();
-        let (seconds, rest) = (self.milliseconds / 1_000, self.milliseconds % 1_000);
-        // What only MariaDB reads, and what only MySQL does, stand in comments for the other. The places come first:
-        // without STRAIGHT_JOIN a database may begin with the logs.
-        out.push_sql(&format!(
-            "/*M!100100 SET STATEMENT max_statement_time={seconds}.{rest:03} FOR */ \
-             SELECT /*+ MAX_EXECUTION_TIME({}) */ STRAIGHT_JOIN ",
-            self.milliseconds
-        ));
+        out.push_sql(&select_within(self.left));
+        // The places come first: without this a database may begin with the logs.
+        out.push_sql("STRAIGHT_JOIN ");
         self.columns.walk_ast(out.reborrow())?;
+        let parts = self.parts();
+        if let (Way::InOrder, [(index, of)]) = (self.way, parts.as_slice()) {
+            return self.first(index, of, out);
+        }
         out.push_sql(" FROM (SELECT created_at, id FROM (");
-        match self.pairs {
-            None if self.conditions.is_empty() => self.places("", "TRUE", out.reborrow())?,
-            None => self.places("FORCE INDEX (PRIMARY)", "TRUE", out.reborrow())?,
-            Some(pairs) => {
-                for (number, (app, level)) in pairs.iter().enumerate() {
-                    out.push_sql(if number == 0 { "" } else { " UNION ALL " });
-                    let of = format!("app_id = {} AND level = '{}'", app.0, level.as_str());
-                    self.places("FORCE INDEX (core_log_app_level)", &of, out.reborrow())?;
-                }
-            }
+        for (number, (index, of)) in parts.iter().enumerate() {
+            out.push_sql(if number == 0 { "(SELECT created_at, id" } else { " UNION ALL (SELECT created_at, id" });
+            self.first(index, of, out.reborrow())?;
+            out.push_sql(")");
         }
         out.push_sql(&format!(
             ") AS found{} LIMIT {}) AS place \

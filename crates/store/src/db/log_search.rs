@@ -1,25 +1,24 @@
 //! `core_log` by what a filter lets through, a page at a time, in the order of (`created_at`, `id`).
 //!
 //! The logs of an app and level lie together in an index, in this order. So each such pair gives its first ones, and the
-//! first of these are the page: one statement, however many pairs. Without a pair the primary key has the order.
+//! first of these are the page: one statement, however many pairs. Without a pair, or where the others are few, all logs are
+//! passed in this order, which is that of the primary key.
 
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Datetime, Nullable};
-use logmon_core::app::AppId;
-use logmon_core::log::{Level, Log, LogFilter, Order};
+use logmon_core::log::{Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
+use super::log_choice::Reading;
 use super::log_filter::{Condition, of_apps_and_levels, of_the_rest};
-use super::log_page::LogPage;
+use super::log_page::{LogPage, Way};
 use super::logs::LogRow;
 use super::schema::core_log;
-use super::{Connection, DbError, apps, utc};
+use super::{Connection, DbError, log_choice, log_scan, utc};
 
-/// With more pairs than these, reading the logs in the order of time costs less.
-const PAIRS_MAX: usize = 300;
 /// With no more pairs than these, every day is looked into at once; with more, first the one that is next to the page.
 const PAIRS_FEW: usize = 4;
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -36,16 +35,20 @@ pub fn list(
     deadline: Duration,
 ) -> Result<Vec<Log>, DbError> {
     let end = Instant::now() + deadline;
-    let pairs = pairs(conn, filter)?;
+    let reading = if filter.reads_text() { Reading::Texts } else { Reading::Page };
+    let pairs = log_choice::pairs(conn, filter, order, page, reading)?;
+    if reading == Reading::Texts && pairs.is_none() {
+        let rows = log_scan::list(conn, filter, order, page, end)?;
+        return Ok(rows.into_iter().map(Log::from).collect());
+    }
     let read = |conn: &mut Connection, filter: &LogFilter, page: Page| {
         let left = end.saturating_duration_since(Instant::now());
         let mut conditions = conditions(filter, order, page);
         if pairs.is_none() {
             conditions.extend(of_apps_and_levels(&filter.apps, &filter.levels));
         }
-        let columns = LogRow::as_select();
-        let rows: Vec<LogRow> =
-            LogPage::new(columns, pairs.as_deref(), &conditions, order, page.limit, left).load(conn)?;
+        let (columns, way) = (LogRow::as_select(), pairs.as_deref().map_or(Way::InOrder, Way::Pairs));
+        let rows: Vec<LogRow> = LogPage::new(columns, way, &conditions, order, page.limit, left).load(conn)?;
         Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
     };
     let many = pairs.as_ref().is_some_and(|pairs| pairs.len() > PAIRS_FEW);
@@ -77,21 +80,6 @@ pub fn newest_outside(conn: &mut Connection, filter: &LogFilter, deadline: Durat
         }
     }
     Ok(None)
-}
-
-/// The apps and levels whose logs may be let through; `None` where all logs are to be read in the order of time.
-pub(super) fn pairs(conn: &mut Connection, filter: &LogFilter) -> Result<Option<Vec<(AppId, Level)>>, DbError> {
-    let named = !filter.apps.is_empty();
-    // To come to a log's text through the index takes twice as long, so that must spare more than half of them.
-    if !named && (filter.levels.is_empty() || filter.reads_text()) {
-        return Ok(None);
-    }
-    let apps = if named { filter.apps.clone() } else { apps::ids(conn)? };
-    let levels = if filter.levels.is_empty() { Level::ALL.as_slice() } else { &filter.levels };
-    if apps.len() * levels.len() > PAIRS_MAX {
-        return Ok(None);
-    }
-    Ok(Some(apps.into_iter().flat_map(|app| levels.iter().map(move |level| (app, *level))).collect()))
 }
 
 /// A day from where a page begins.

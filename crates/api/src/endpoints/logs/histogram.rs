@@ -98,7 +98,8 @@ pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl 
     let query = Query::parse(request.query_string());
     let (filter, buckets) = parameters(&query, state.clock.now())?;
     let reads_text = filter.reads_text();
-    let turn = reads_text.then(|| state.search_turn()).transpose()?;
+    let began = Instant::now();
+    let turn = if reads_text { Some(state.search_turn(&filter).await?) } else { None };
     let shape = buckets.clone();
     let counted = state.database(move |conn| {
         let _turn = turn;
@@ -106,7 +107,6 @@ pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl 
             let counts = log_counts::in_buckets(conn, &buckets, &filter.apps, &filter.levels)?;
             return Ok(Counted { counts, since: buckets.range().start });
         }
-        let began = Instant::now();
         log_histogram::in_buckets(conn, &buckets, &filter, || BUDGET.checked_sub(began.elapsed()))
     });
     Ok(Json(view(&shape, counted.await?)))

@@ -1,5 +1,7 @@
 //! GET of `/api/logs/last/`: the newest log outside a range in which there is none.
 
+use std::time::Instant;
+
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, Responder};
 use logmon_store::db::log_search;
@@ -34,10 +36,11 @@ struct LastView {
 )]
 pub async fn last(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let (filter, _order) = filter_of(&Query::parse(request.query_string()), state.clock.now())?;
-    let turn = filter.reads_text().then(|| state.search_turn()).transpose()?;
+    let end = Instant::now() + DEADLINE;
+    let turn = if filter.reads_text() { Some(state.search_turn(&filter).await?) } else { None };
     let found = state.database(move |conn| {
         let _turn = turn;
-        log_search::newest_outside(conn, &filter, DEADLINE)
+        log_search::newest_outside(conn, &filter, end.saturating_duration_since(Instant::now()))
     });
     Ok(Json(LastView { log: found.await?.map(LogView::from) }))
 }

@@ -1,5 +1,7 @@
 //! GET of `/api/logs/`: which logs are wanted, and a page of them.
 
+use std::time::Instant;
+
 use actix_web::http::header::HeaderName;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, Responder};
@@ -50,11 +52,12 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let list = filter.fingerprint(order);
     let page = Page::of_list(query.last("limit"), query.last("cursor"), list)?;
     let ends = ends_of(&filter);
-    let turn = filter.reads_text().then(|| state.search_turn()).transpose()?;
+    let end = Instant::now() + DEADLINE;
+    let turn = if filter.reads_text() { Some(state.search_turn(&filter).await?) } else { None };
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;
-        log_search::list(conn, &filter, order, page_and_one, DEADLINE)
+        log_search::list(conn, &filter, order, page_and_one, end.saturating_duration_since(Instant::now()))
     });
     let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned(&ends)).customize();
     for End { header, time, .. } in ends {

@@ -1,5 +1,6 @@
 //! Text as the collation `utf8mb4_general_ci` compares it: without letter case and accents, character by character.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// Each character of the collation that is not compared as itself, with what it is compared as: four hexadecimal digits
@@ -19,6 +20,25 @@ static WEIGHTS: LazyLock<Box<[char]>> = LazyLock::new(|| {
     weights.into()
 });
 
+/// The characters that are taken for each other, by what they are compared as.
+static ALIKE: LazyLock<BTreeMap<char, Vec<char>>> = LazyLock::new(|| {
+    let mut alike: BTreeMap<char, Vec<char>> = BTreeMap::new();
+    for c in '\0'..='\u{FFFF}' {
+        alike.entry(weight(c)).or_default().push(c);
+    }
+    alike.retain(|_, characters| characters.len() > 1);
+    alike
+});
+
+fn weight(c: char) -> char {
+    usize::try_from(u32::from(c)).ok().and_then(|code| WEIGHTS.get(code)).copied().unwrap_or(c)
+}
+
+/// All characters that are taken for this one, itself included, in their order.
+pub(super) fn alike(c: char) -> Vec<char> {
+    ALIKE.get(&weight(c)).cloned().unwrap_or_else(|| vec![c])
+}
+
 /// A text in which two characters are the same where the collation takes them for the same.
 ///
 /// The collation takes all characters beyond U+FFFF for one; here each is itself.
@@ -28,8 +48,7 @@ pub(super) struct Folded(String);
 impl Folded {
     /// Folds a text.
     pub(super) fn new(text: &str) -> Self {
-        let weight = |c: char| usize::try_from(u32::from(c)).ok().and_then(|code| WEIGHTS.get(code)).copied();
-        Self(text.chars().map(|c| weight(c).unwrap_or(c)).collect())
+        Self(text.chars().map(weight).collect())
     }
 
     /// Whether the other text is a part of this one.

@@ -19,7 +19,7 @@ use crate::page::Fingerprint;
 
 use fold::Folded;
 pub use moment::parse as moment;
-pub use term::{Comparison, Term};
+pub use term::Term;
 
 /// Which logs are wanted; an empty list means any. Every condition must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl LogFilter {
                 .as_deref()
                 .is_none_or(|wanted| log.extra.trace_id.as_ref().is_some_and(|trace_id| trace_id.as_str() == wanted))
             && self.attributes.iter().all(|attribute| attribute.is(candidate.attribute(&attribute.key)))
-            && self.terms.iter().all(|term| term.holds(&log.message, || candidate.folded()))
+            && self.terms.iter().all(|term| term.holds(candidate.folded()))
     }
 
     /// Whether the text of the logs has to be read to find those that are wanted: no index knows it.

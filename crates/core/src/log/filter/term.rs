@@ -1,35 +1,26 @@
 //! The search text: words, phrases, and what must not be there.
 
 use super::Folded;
+use super::fold;
 
 /// A part of the message that must be there, or must not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Term {
-    /// The part, every character of which means itself. Not empty.
-    pub text: String,
-    /// How it is compared.
-    pub comparison: Comparison,
+    text: String,
     /// Whether the message must be without it.
     pub excluded: bool,
     folded: Folded,
 }
 
-/// How a part is compared with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// As `utf8mb4_general_ci` does: without letter case and accents.
-    Folded,
-    /// Character by character. For parts with characters beyond U+FFFF (emoji, rare Han characters), which the
-    /// collation takes for one and the same.
-    Exact,
-}
-
 impl Term {
-    /// A part that must be there, or must not.
+    /// A part that must be there, or must not. Not empty.
     fn new(text: &str, excluded: bool) -> Self {
-        let beyond = text.chars().any(|c| u32::from(c) > 0xFFFF);
-        let comparison = if beyond { Comparison::Exact } else { Comparison::Folded };
-        Self { text: text.to_owned(), comparison, excluded, folded: Folded::new(text) }
+        Self { text: text.to_owned(), excluded, folded: Folded::new(text) }
+    }
+
+    /// Its characters in their order: each with all that are taken for it, itself included.
+    pub fn characters(&self) -> impl Iterator<Item = Vec<char>> {
+        self.text.chars().map(fold::alike)
     }
 
     /// Reads a search text: words and phrases in double quotes, each of which must be there, or must not where a `-`
@@ -49,13 +40,9 @@ impl Term {
         terms
     }
 
-    /// Whether it holds of a message; `folded` gives the same message as it is compared without regard to case.
-    pub(super) fn holds<'a>(&self, message: &str, folded: impl FnOnce() -> &'a Folded) -> bool {
-        let found = match self.comparison {
-            Comparison::Folded => folded().contains(&self.folded),
-            Comparison::Exact => message.contains(&self.text),
-        };
-        found != self.excluded
+    /// Whether it holds of a message.
+    pub(super) fn holds(&self, message: &Folded) -> bool {
+        message.contains(&self.folded) != self.excluded
     }
 }
 

@@ -55,6 +55,20 @@ fn words_and_phrases_must_be_there_and_others_must_not() {
 }
 
 #[test]
+fn a_character_is_found_as_each_that_is_taken_for_it() {
+    let characters = |text: &str| Term::parse(text)[0].characters().collect::<Vec<_>>();
+    assert_eq!(characters("1支🚨"), [['1'], ['支'], ['🚨']]);
+    assert!(['e', 'E', 'é', 'Ế'].iter().all(|c| characters("È")[0].contains(c)));
+    for text in ["s", "ß", "и", "Ω", "ｱ", "\u{345}", "\u{FFFD}"] {
+        let alike = &characters(text)[0];
+        let (filter, _) = read(&format!("q={text}")).unwrap();
+        for c in ('\0'..='\u{11000}').filter(|c| !c.is_whitespace()) {
+            assert_eq!(filter.matches(&log(&c.to_string(), None)), alike.contains(&c), "{text} and {c:?}");
+        }
+    }
+}
+
+#[test]
 fn moments_are_read_in_every_form_that_people_write() {
     for (text, expected) in [
         ("2026-11-23T03:00:00Z", "2026-11-23T03:00:00Z"),

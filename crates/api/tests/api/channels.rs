@@ -58,7 +58,19 @@ fn event(number: u128) -> Notification {
     }
 }
 
-impl System {
+/// A system in which there is something to tell.
+pub(crate) trait Telling {
+    /// Tells a channel of these events.
+    fn announce(&self, events: &[Notification], channel: &Value);
+
+    /// Has what is due sent.
+    fn dispatch(&self);
+
+    /// Has what is due sent until the deliveries of a channel are as they should be, the oldest first.
+    fn deliveries(&self, api: &Api, channel: &Value, as_wanted: impl Fn(&[Value]) -> bool) -> Vec<Value>;
+}
+
+impl Telling for System {
     fn announce(&self, events: &[Notification], channel: &Value) {
         let channel = ChannelId(channel["id"].as_i64().unwrap());
         let mut conn = self.database.connect();
@@ -67,11 +79,10 @@ impl System {
         }
     }
 
-    pub(crate) fn dispatch(&self) {
+    fn dispatch(&self) {
         self.broker.broker.enqueue(&DispatchNotifications::call(&NoInput {}).unwrap()).unwrap();
     }
 
-    /// Has what is due sent until the deliveries of a channel are as they should be, the oldest first.
     fn deliveries(&self, api: &Api, channel: &Value, as_wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         eventually("the deliveries", || {
             self.dispatch();

@@ -6,7 +6,7 @@ use logmon_store::testing::process::{Signal, eventually};
 use logmon_store::testing::receiver::Receiver;
 use serde_json::json;
 
-use crate::channels::{ANY, make};
+use crate::channels::{ANY, Telling as _, make};
 use crate::common::System;
 
 #[test]

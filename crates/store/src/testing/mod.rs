@@ -6,6 +6,7 @@ pub mod process;
 pub mod proxy;
 pub mod python;
 pub mod receiver;
+pub mod system;
 
 use logmon_core::celery::Priority;
 use logmon_core::clock::{Clock as _, SystemClock};

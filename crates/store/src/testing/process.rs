@@ -12,8 +12,15 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A running program. Dropped, it is killed.
 pub struct Process {
     child: Child,
-    lines: Arc<(Mutex<Vec<String>>, Condvar)>,
+    said: Arc<(Mutex<Said>, Condvar)>,
     reader: Option<std::thread::JoinHandle<()>>,
+}
+
+/// What a program has said so far, and whether it will say more.
+#[derive(Default)]
+struct Said {
+    lines: Vec<String>,
+    ended: bool,
 }
 
 /// Which signal a process is sent.
@@ -29,9 +36,10 @@ pub enum Signal {
     Cont,
 }
 
-/// The path of a program of this workspace that stands beside the one at `sibling`.
-pub fn program(sibling: &str, name: &str) -> String {
-    let path = Path::new(sibling).with_file_name(name);
+/// The path of a program of this workspace: it stands in the folder above that of the tests.
+pub fn program(name: &str) -> String {
+    let test = std::env::current_exe().unwrap_or_else(|e| panic!("{e}"));
+    let path = test.parent().and_then(Path::parent).unwrap_or(&test).join(name);
     assert!(path.exists(), "{} is not built: run the tests of the whole workspace", path.display());
     path.to_string_lossy().into_owned()
 }
@@ -50,32 +58,36 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|e| panic!("{program}: {e}"));
-        let lines: Arc<(Mutex<Vec<String>>, Condvar)> = Arc::default();
+        let said: Arc<(Mutex<Said>, Condvar)> = Arc::default();
         let stderr = child.stderr.take().unwrap_or_else(|| panic!("no standard error"));
-        let seen = Arc::clone(&lines);
+        let heard = Arc::clone(&said);
         let reader = std::thread::spawn(move || {
+            let said = || heard.0.lock().unwrap_or_else(PoisonError::into_inner);
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                seen.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-                seen.1.notify_all();
+                said().lines.push(line);
+                heard.1.notify_all();
             }
+            said().ended = true;
+            heard.1.notify_all();
         });
-        Self { child, lines, reader: Some(reader) }
+        Self { child, said, reader: Some(reader) }
     }
 
-    /// Waits for a line that contains `text` and gives it.
+    /// Waits for a line that contains `text` and gives it; fails when the program ends without it.
     pub fn wait_for_line(&self, text: &str) -> String {
-        let (lines, changed) = &*self.lines;
-        let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
-        let find = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
-        let (lines, _) = changed
-            .wait_timeout_while(lines, PATIENCE, |lines| find(lines).is_none())
+        let (said, changed) = &*self.said;
+        let said = said.lock().unwrap_or_else(PoisonError::into_inner);
+        let find = |said: &Said| said.lines.iter().find(|line| line.contains(text)).cloned();
+        let (said, _) = changed
+            .wait_timeout_while(said, PATIENCE, |said| !said.ended && find(said).is_none())
             .unwrap_or_else(PoisonError::into_inner);
-        find(&lines).unwrap_or_else(|| panic!("no line with {text:?} in {lines:#?}"))
+        let state = if said.ended { "it has ended" } else { "it goes on" };
+        find(&said).unwrap_or_else(|| panic!("{state}, with no line with {text:?} in {:#?}", said.lines))
     }
 
     /// Everything that it has said so far.
     pub fn said(&self) -> String {
-        self.lines.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+        self.said.0.lock().unwrap_or_else(PoisonError::into_inner).lines.join("\n")
     }
 
     /// Its id.

@@ -1,9 +1,10 @@
 //! Workflows whose tasks are Python's and ours by turns.
 
 use logmon_store::testing::process::{Signal, eventually};
+use logmon_store::testing::system::System;
 use serde_json::json;
 
-use crate::common::System;
+use crate::common::Celery as _;
 
 #[test]
 fn workflows_go_through_both_kinds_of_worker() {

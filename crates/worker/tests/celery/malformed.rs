@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use logmon_core::celery::{Arguments, NewTask, Status, TaskId};
 use logmon_store::testing::process::eventually;
+use logmon_store::testing::system::System;
 use serde_json::{Value, json};
-
-use crate::common::System;
 
 const NOOP: &str = "log_monitor_system.apps.core.tasks.noop";
 

@@ -1,9 +1,10 @@
 //! A Python producer with our worker, and our producers with a Python worker.
 
-use logmon_store::testing::process::{eventually, program};
+use logmon_store::testing::process::eventually;
+use logmon_store::testing::system::System;
 use serde_json::json;
 
-use crate::common::{System, WORKER};
+use crate::common::Celery as _;
 
 const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
 const NOOP: &str = "log_monitor_system.apps.core.tasks.noop";
@@ -66,12 +67,11 @@ fn a_task_that_fails_for_now_is_seen_to_be_tried_again() {
 fn our_commands_and_schedule_reach_a_python_worker() {
     let system = System::new();
     let worker = system.celery_works("celery");
-    let api = program(WORKER, "logmon-api");
-    let call = |arguments: &[&str]| system.start(&api, arguments, &[]).wait().code();
+    let call = |arguments: &[&str]| system.command(arguments).0;
     assert_eq!(call(&["call", NOOP, "--args", "[\"hi\"]", "--wait", "60"]), Some(0));
     assert_eq!(call(&["call", NOOP, "--kwargs", "{\"value\": [1, \"支付\"]}", "--wait", "60"]), Some(0));
     assert_eq!(call(&["call", NOOP, "--wait", "60"]), Some(1), "Python's own TypeError");
-    let _beat = system.start(&program(WORKER, "logmon-beat"), &[], &[("CHECK_INTERVAL", "1s")]);
+    let _beat = system.start("logmon-beat", &[], &[("CHECK_INTERVAL", "1s")]);
     let mut shop = system.shop();
     eventually("the schedule's task", || (shop.ask("checks", &json!([])) != 0).then_some(()));
     assert!(worker.said().contains("succeeded"), "{}", worker.said());
@@ -84,7 +84,7 @@ fn what_we_withdraw_is_withdrawn_for_python() {
     let mut shop = system.shop();
     let id = shop.ask("send", &json!([[1], {"countdown": 3_600}]));
     let revoke = ["revoke", id.as_str().unwrap()];
-    assert_eq!(system.start(&program(WORKER, "logmon-api"), &revoke, &[]).wait().code(), Some(0));
+    assert_eq!(system.command(&revoke).0, Some(0));
     assert_eq!(shop.ask("get", &json!([id]))["error"], "TaskRevokedError: revoked");
     theirs.wait_for_line("flagged as revoked");
 }

@@ -3,9 +3,10 @@
 use logmon_store::broker::WorkerId;
 use logmon_store::testing::process::{Process, Signal, eventually};
 use logmon_store::testing::python::interpreter;
+use logmon_store::testing::system::System;
 use serde_json::json;
 
-use crate::common::{SCRIPTS, System};
+use crate::common::{Celery as _, SCRIPTS};
 
 /// A Python worker that holds what it runs until the end, and takes for dead who has held a message for two seconds.
 fn python_works(system: &System) -> Process {

@@ -5,9 +5,10 @@ use std::process::Command;
 use logmon_core::celery::TaskId;
 use logmon_store::testing::process::eventually;
 use logmon_store::testing::python::interpreter;
+use logmon_store::testing::system::System;
 use serde_json::{Value, json};
 
-use crate::common::{DELETE_APP, NOOP, System};
+use crate::common::{DELETE_APP, NOOP, Remote as _};
 
 const NODE: &str = "w1@host";
 
@@ -20,7 +21,7 @@ fn a_worker_whose_slots_are_all_busy_answers_everything() {
     let system = System::new();
     let mut lock = system.database.session();
     lock.execute("LOCK TABLES core_app WRITE");
-    let worker = system.work(&["-n", NODE, "--concurrency=2", "--loglevel=debug"]);
+    let worker = system.work_as(&["-n", NODE, "--concurrency=2", "--loglevel=debug"], &[]);
     let mut client = system.client();
     let later = json!([NOOP, ["x"], {"countdown": 3_600, "priority": 3}]);
     let later = client.ask("send", &later).as_str().unwrap().to_owned();
@@ -106,7 +107,7 @@ fn a_worker_whose_slots_are_all_busy_answers_everything() {
 #[test]
 fn what_remote_control_changes_is_changed() {
     let system = System::new();
-    let _worker = system.work(&["-n", NODE, "--queues=celery"]);
+    let _worker = system.work_as(&["-n", NODE, "--queues=celery"], &[]);
     let mut client = system.client();
     // Nothing that Celery's own worker knows is unknown.
     let known = client.ask("commands", &json!([]));
@@ -149,8 +150,8 @@ fn what_remote_control_changes_is_changed() {
 #[test]
 fn requests_reach_those_they_name_and_two_workers_have_two_names() {
     let system = System::new();
-    let _first = system.work(&["-n", "a@h"]);
-    let second = system.work(&["-n", "a@h"]);
+    let _first = system.work_as(&["-n", "a@h"], &[]);
+    let second = system.work_as(&["-n", "a@h"], &[]);
     second.wait_for_line("another worker is called a@h, so this one is a-2@h");
     let mut client = system.client();
     let nodes = |answer: Value| -> Vec<String> {
@@ -186,7 +187,7 @@ fn requests_reach_those_they_name_and_two_workers_have_two_names() {
     assert!(second.wait().success());
     assert_eq!(nodes(client.ask("broadcast", &json!(["ping", {"limit": 1}]))), ["a@h"]);
     eventually("a name that is free again", || {
-        let third = system.work(&["-n", "a@h"]);
+        let third = system.work_as(&["-n", "a@h"], &[]);
         third.said().contains("this one is a-2@h").then_some(())
     });
 }

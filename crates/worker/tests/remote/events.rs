@@ -8,10 +8,11 @@ use logmon_core::clock::SystemClock;
 use logmon_core::config::BrokerSettings;
 use logmon_store::broker::Broker;
 use logmon_store::testing::process::{PATIENCE, eventually};
+use logmon_store::testing::system::System;
 use logmon_worker::events::{Event, Events as _, Origin, Publisher, TaskEvents};
 use serde_json::{Value, json};
 
-use crate::common::{NOOP, System};
+use crate::common::{NOOP, Remote as _};
 
 const NODE: &str = "w1@host";
 
@@ -27,7 +28,7 @@ fn a_listener_sees_the_worker_and_every_step_of_its_tasks() {
     let system = System::new();
     let mut client = system.client();
     assert_eq!(client.ask("listen", &json!([])), json!(true));
-    let mut worker = system.work(&["-n", NODE, "-E"]);
+    let mut worker = system.work_as(&["-n", NODE, "-E"], &[]);
     client.until("worker", &json!([NODE]), |worker| worker["alive"] == true && worker["ident"] == "logmon");
 
     let sent = |client: &mut crate::common::Client, name: &str, args: Value, options: Value| {
@@ -80,7 +81,7 @@ fn a_listener_sees_what_a_worker_sends_where_that_is_asked_for() {
     let system = System::new();
     let mut client = system.client();
     assert_eq!(client.ask("listen", &json!([])), json!(true));
-    let _worker = system.work(&["-n", NODE, "-E", "--task-sent-events"]);
+    let _worker = system.work_as(&["-n", NODE, "-E", "--task-sent-events"], &[]);
     let callback = json!({
         "task": NOOP, "args": [], "kwargs": {}, "options": {"task_id": "the-callback"}, "subtask_type": null,
         "immutable": false,
@@ -106,7 +107,7 @@ fn a_listener_sees_what_a_worker_sends_where_that_is_asked_for() {
 fn events_of_tasks_are_published_while_somebody_asks_for_them() {
     let system = System::new();
     let mut client = system.client();
-    let _worker = system.work(&["-n", NODE]);
+    let _worker = system.work_as(&["-n", NODE], &[]);
     assert_eq!(client.ask("listen", &json!([])), json!(true));
     let run = |client: &mut crate::common::Client| {
         let id = client.ask("send", &json!([NOOP, ["x"], {}]));

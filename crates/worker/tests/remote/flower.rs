@@ -5,16 +5,17 @@ use std::net::TcpListener;
 use logmon_store::testing::http::{Response, send};
 use logmon_store::testing::process::{Process, eventually};
 use logmon_store::testing::python::interpreter;
+use logmon_store::testing::system::System;
 use serde_json::{Value, json};
 
-use crate::common::{NOOP, System};
+use crate::common::{NOOP, Remote as _};
 
 const NODE: &str = "w1@host";
 
 #[test]
 fn flower_shows_workers_queues_and_tasks_and_steers_them() {
     let system = System::new();
-    let mut worker = system.work(&["-n", NODE]);
+    let mut worker = system.work_as(&["-n", NODE], &[]);
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut settings = system.settings().to_vec();
     settings.push(("FLOWER_UNAUTHENTICATED_API", "true"));

@@ -2,16 +2,17 @@
 
 use logmon_store::testing::process::Process;
 use logmon_store::testing::python::interpreter;
+use logmon_store::testing::system::System;
 use serde_json::{Value, json};
 
-use crate::common::{NOOP, System};
+use crate::common::{NOOP, Remote as _};
 
 const NODE: &str = "w1@host";
 
 #[test]
 fn withdrawn_tasks_and_stamps_are_not_run() {
     let system = System::new();
-    let _worker = system.work(&["-n", NODE]);
+    let _worker = system.work_as(&["-n", NODE], &[]);
     let mut client = system.client();
     let later = client.ask("send", &json!([NOOP, ["x"], {"countdown": 3_600}]));
     client.until("inspect", &json!([NODE, "scheduled", {}]), |all| all != &json!([]));
@@ -48,7 +49,7 @@ fn what_one_kind_of_worker_knows_to_be_withdrawn_the_other_learns_when_it_starts
     assert_eq!(client.ask("heard", &json!(["p1@h"])), json!(true));
     client.ask("cast", &json!(["revoke", {"arguments": {"task_id": "aaaa-1"}}]));
     client.until("inspect", &json!(["p1@h", "revoked", {}]), |ids| ids == &json!(["aaaa-1"]));
-    let _worker = system.work(&["-n", NODE]);
+    let _worker = system.work_as(&["-n", NODE], &[]);
     assert_eq!(client.inspect(NODE, "revoked", &json!({})), json!(["aaaa-1"]));
     drop(first);
 

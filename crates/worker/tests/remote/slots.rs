@@ -1,9 +1,10 @@
 //! Slots that come and go, and runs that are ended.
 
 use logmon_core::clock::{Clock as _, SystemClock};
+use logmon_store::testing::system::System;
 use serde_json::{Value, json};
 
-use crate::common::{DELETE_APP, GENERATE_DAILY_SUMMARY, NOOP, System};
+use crate::common::{DELETE_APP, GENERATE_DAILY_SUMMARY, NOOP, Remote as _};
 
 const NODE: &str = "w1@host";
 
@@ -12,7 +13,7 @@ fn slots_are_added_and_taken_away_while_the_worker_runs() {
     let system = System::new();
     let mut lock = system.database.session();
     lock.execute("LOCK TABLES core_app WRITE");
-    let _worker = system.work(&["-n", NODE, "--concurrency=1", "--database-connections=5"]);
+    let _worker = system.work_as(&["-n", NODE, "--concurrency=1", "--database-connections=5"], &[]);
     let mut client = system.client();
     let blocked = system.push(DELETE_APP, &json!([1]));
     client.until("inspect", &json!([NODE, "active", {}]), |active| active.as_array().unwrap().len() == 1);
@@ -42,7 +43,7 @@ fn a_run_that_is_ended_leaves_its_slot_to_the_next() {
     lock.execute("LOCK TABLES core_app WRITE");
     let mut client = system.client();
     assert_eq!(client.ask("listen", &json!([])), json!(true));
-    let mut worker = system.work(&["-n", NODE, "--concurrency=1", "-E"]);
+    let mut worker = system.work_as(&["-n", NODE, "--concurrency=1", "-E"], &[]);
     let stuck = system.push(DELETE_APP, &json!([1]));
     client.until("inspect", &json!([NODE, "active", {}]), |active| active.as_array().unwrap().len() == 1);
     let unknown = json!({"task_id": "aaaa-1", "terminate": true, "signal": "SIGKILL"});
@@ -78,7 +79,7 @@ fn a_run_over_its_soft_limit_ends_between_two_of_its_steps() {
     let system = System::new();
     let mut lock = system.database.session();
     lock.execute("BEGIN; UPDATE core_app SET owner = owner WHERE id = 1");
-    let worker = system.work(&["-n", NODE, "--concurrency=1"]);
+    let worker = system.work_as(&["-n", NODE, "--concurrency=1"], &[]);
     let mut client = system.client();
     let today = SystemClock.now().date_naive();
     let summary = client.ask("send", &json!([GENERATE_DAILY_SUMMARY, [today], {"soft_time_limit": 0.1}]));
@@ -102,7 +103,7 @@ fn a_run_over_its_hard_limit_fails_and_leaves_its_slot() {
     let system = System::new();
     let mut lock = system.database.session();
     lock.execute("LOCK TABLES core_app WRITE");
-    let worker = system.work(&["-n", NODE, "--concurrency=1"]);
+    let worker = system.work_as(&["-n", NODE, "--concurrency=1"], &[]);
     let mut client = system.client();
     let own = client.ask("send", &json!([DELETE_APP, [1], {"time_limit": 0.5, "soft_time_limit": 0.1}]));
     let failed = |client: &mut crate::common::Client, id: &Value| {
@@ -123,7 +124,7 @@ fn a_run_over_its_hard_limit_fails_and_leaves_its_slot() {
     assert_eq!(client.ask("get", &json!([next])), json!({"value": "x"}));
     assert_eq!(system.broker.in_flight(), 0);
 
-    let _limited = system.work(&["-n", "w2@host", "-Q", "limited", "--concurrency=1", "--task-time-limit=1s"]);
+    let _limited = system.work_as(&["-n", "w2@host", "-Q", "limited", "--concurrency=1", "--task-time-limit=1s"], &[]);
     let by_setting = client.ask("send", &json!([DELETE_APP, [1], {"queue": "limited"}]));
     failed(&mut client, &by_setting);
     lock.execute("UNLOCK TABLES");

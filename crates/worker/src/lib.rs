@@ -50,6 +50,7 @@ use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
 use logmon_store::db::Database;
 use logmon_store::db::writer::{self, Writer};
 use logmon_store::metrics::Pulse;
+use logmon_store::python_workers;
 use logmon_store::watch::Watch;
 
 use board::Board;
@@ -123,6 +124,7 @@ impl Cli {
     fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
+        python_workers::watch(Broker::new(&self.broker, 1)?);
         let (database, connections) = self.database()?;
         let context = self.context(&database, &broker)?;
         let worker = WorkerId::of_this_process();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use logmon_core::celery::NodeName;
-use logmon_core::worker::{Heartbeat, Phase, RunningTask, TASKS_MAX};
+use logmon_core::worker::{Heartbeat, PROGRAM, Phase, RunningTask, TASKS_MAX};
 use logmon_store::broker::hostname;
 
 use crate::presence::Open;
@@ -30,13 +30,14 @@ impl Vitals {
             name: self.name.clone(),
             host: hostname(),
             pid: std::process::id(),
+            program: PROGRAM.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            queues: queues.now().to_vec(),
-            concurrency: board.slots(),
+            queues: Some(queues.now().to_vec()),
+            concurrency: Some(board.slots()),
             busy,
             processed,
             in_flight: board.in_flight(),
-            tasks,
+            tasks: Some(tasks),
             phase: if stop.is_raised() { Phase::Draining } else { Phase::Serving },
             interval_ms: u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX),
         }

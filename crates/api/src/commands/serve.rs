@@ -19,6 +19,7 @@ use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::Broker;
 use logmon_store::db::Database;
 use logmon_store::db::writer::Writer;
+use logmon_store::python_workers;
 
 use crate::health::Health;
 use crate::middleware::identify;
@@ -67,6 +68,7 @@ impl Serve {
         // Connections of its own, so that a server under load does not look like one without a database.
         let own = DatabaseSettings { database_connections: NonZeroU32::MIN, ..self.database.clone() };
         let (own_database, own_broker) = (Database::new(&own), Broker::new(&self.broker, 1)?);
+        python_workers::watch(Broker::new(&self.broker, 1)?);
         let writer = Writer::start(&self.database);
         let stores = Stores { writer, database, database_connections, broker };
         let state = State::new(

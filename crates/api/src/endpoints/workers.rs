@@ -24,20 +24,23 @@ pub struct WorkerView {
     state: WorkerState,
     host: String,
     pid: u32,
+    /// `logmon`, or what else it is, such as `py-celery`.
+    #[schema(example = "logmon")]
+    program: String,
     version: String,
     /// When it said this, by the clock of Redis.
     #[serde(serialize_with = "rfc3339")]
     last_heartbeat: DateTime<Utc>,
-    /// Those that it serves.
-    queues: Vec<String>,
-    /// How many tasks it runs at once at most.
-    concurrency: usize,
+    /// Those that it serves; null while that is not known of a Python worker.
+    queues: Option<Vec<String>>,
+    /// How many tasks it runs at once at most; null as `queues`.
+    concurrency: Option<usize>,
     /// How many it runs now.
     busy: usize,
     /// How many tasks it has begun since its start.
     processed: u64,
-    /// The tasks that run, the longest first, at most 100.
-    tasks: Vec<TaskView>,
+    /// The tasks that run, the longest first, at most 100; null for a Python worker.
+    tasks: Option<Vec<TaskView>>,
 }
 
 /// A task that runs.
@@ -65,13 +68,14 @@ impl From<Worker> for WorkerView {
             state,
             host: heartbeat.host,
             pid: heartbeat.pid,
+            program: heartbeat.program,
             version: heartbeat.version,
             last_heartbeat: seen_at,
             queues: heartbeat.queues,
             concurrency: heartbeat.concurrency,
             busy: heartbeat.busy,
             processed: heartbeat.processed,
-            tasks: heartbeat.tasks.into_iter().map(TaskView::from).collect(),
+            tasks: heartbeat.tasks.map(|tasks| tasks.into_iter().map(TaskView::from).collect()),
         }
     }
 }

@@ -84,6 +84,12 @@ impl Request {
         }
     }
 
+    /// How many replies come at most when so many listen.
+    pub fn replies_of(&self, listeners: u64) -> u64 {
+        let meant = self.destination.as_ref().filter(|nodes| !nodes.is_empty());
+        meant.and_then(|nodes| u64::try_from(nodes.len()).ok()).map_or(listeners, |meant| meant.min(listeners))
+    }
+
     /// Reads a request; the logical clock learns from it.
     ///
     /// # Errors

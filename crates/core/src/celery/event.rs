@@ -10,6 +10,9 @@ use crate::python;
 /// What Celery calls the exchange of events, and the channels begin with.
 pub const EXCHANGE: &str = "celeryev";
 
+/// The routing keys of what workers say of themselves.
+pub const OF_WORKERS: [&str; 3] = ["worker.online", "worker.heartbeat", "worker.offline"];
+
 /// The time between two heartbeats, in seconds. Who hears none for twice as long takes the worker for dead.
 pub const HEARTBEAT_SECONDS: f64 = 2.0;
 

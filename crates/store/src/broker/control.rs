@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use logmon_core::celery::LamportClock;
 use logmon_core::celery::control::{ReplyTo, Request};
+use logmon_core::celery::{LamportClock, event};
 use redis::Commands as _;
 use serde_json::{Map, Value};
 
@@ -22,12 +22,30 @@ impl Broker {
     ///
     /// # Errors
     /// Why it was lost.
-    pub fn listen(&self, listening: impl FnOnce(), mut hear: impl FnMut(&[u8])) -> Result<(), BrokerError> {
+    pub fn listen(&self, listening: impl FnOnce(), hear: impl FnMut(&[u8])) -> Result<(), BrokerError> {
+        self.subscribe(&[self.keys.control()], listening, hear)
+    }
+
+    /// Hears what workers say of themselves with their events, ours and Python's, as [`Broker::listen`] does requests.
+    ///
+    /// # Errors
+    /// Why the connection was lost.
+    pub fn listen_to_workers(&self, hear: impl FnMut(&[u8])) -> Result<(), BrokerError> {
+        let channels = event::OF_WORKERS.map(|routing_key| self.keys.events(routing_key));
+        self.subscribe(&channels, || (), hear)
+    }
+
+    fn subscribe(
+        &self,
+        channels: &[String],
+        listening: impl FnOnce(),
+        mut hear: impl FnMut(&[u8]),
+    ) -> Result<(), BrokerError> {
         let mut conn = self.client.get_connection_with_timeout(SILENCE)?;
         conn.set_write_timeout(Some(SILENCE))?;
         let mut pubsub = conn.as_pubsub();
         pubsub.set_read_timeout(Some(SILENCE))?;
-        pubsub.subscribe(self.keys.control())?;
+        pubsub.subscribe(channels)?;
         listening();
         loop {
             match pubsub.get_message() {
@@ -58,7 +76,7 @@ impl Broker {
         self.with(|conn| conn.publish(self.keys.control(), message))
     }
 
-    /// Sends a request to all workers and waits for their replies, for as many as there are listeners, and at most
+    /// Sends a request and waits for the replies, for as many as there are listeners or destinations, and at most
     /// for `patience`, which must be shorter than a second. The replies, by the workers' names.
     ///
     /// # Errors
@@ -78,7 +96,7 @@ impl Broker {
             let (listeners,): (u64,) =
                 redis::pipe().sadd(&binding, &member).ignore().publish(&channel, message).query(conn)?;
             let (end, mut heard) = (Instant::now() + patience, Map::new());
-            for _ in 0..listeners {
+            for _ in 0..request.replies_of(listeners) {
                 let left = end.saturating_duration_since(Instant::now()).as_secs_f64();
                 // No time at all would mean for ever.
                 let popped: Option<(String, Vec<u8>)> = conn.brpop(&replies, left.max(0.001))?;

@@ -77,8 +77,8 @@ impl Broker {
         let restored = self.restore(worker, Reason::Left)?;
         let mut pipe = redis::pipe();
         pipe.del(self.keys.heartbeat(worker)).ignore().srem(self.keys.workers(), &worker.0).ignore();
-        pipe.del(self.keys.said(worker)).ignore().zrem(self.keys.seen(), &worker.0).ignore();
         self.with(|conn| pipe.query::<()>(conn))?;
+        self.forget(worker)?;
         Ok(restored)
     }
 

@@ -38,6 +38,16 @@ impl Broker {
         self.with(|conn| call.invoke(conn))
     }
 
+    /// Forgets what a worker said: it has taken its leave.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn forget(&self, worker: &WorkerId) -> Result<(), BrokerError> {
+        let mut pipe = redis::pipe();
+        pipe.del(self.keys.said(worker)).ignore().zrem(self.keys.seen(), &worker.0).ignore();
+        self.with(|conn| pipe.query(conn))
+    }
+
     /// Every worker that is alive or was within the past hour and did not take its leave, by name. Of one that was started
     /// again under its name there is only the newest.
     ///

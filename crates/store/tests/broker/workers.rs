@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use logmon_core::celery::NodeName;
-use logmon_core::worker::{Heartbeat, Phase, WorkerState};
+use logmon_core::worker::{Heartbeat, PROGRAM, Phase, WorkerState};
 use logmon_store::broker::WorkerId;
 use logmon_store::testing::process::eventually;
 
@@ -15,13 +15,14 @@ pub(crate) fn heartbeat(name: &str, interval: Duration) -> Heartbeat {
         name: NodeName::from_format(name, "h"),
         host: "h".to_owned(),
         pid: 1,
+        program: PROGRAM.to_owned(),
         version: "0".to_owned(),
-        queues: vec!["celery".to_owned()],
-        concurrency: 2,
+        queues: Some(vec!["celery".to_owned()]),
+        concurrency: Some(2),
         busy: 1,
         processed: 3,
         in_flight: BTreeMap::new(),
-        tasks: Vec::new(),
+        tasks: Some(Vec::new()),
         phase: Phase::Serving,
         interval_ms: u64::try_from(interval.as_millis()).unwrap(),
     }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use logmon_core::celery::event::{self, HEARTBEAT_SECONDS, Published, WorkerStatus};
 use logmon_core::celery::{Exception, LamportClock, NodeName, Outcome, TaskMessage};
 use logmon_core::clock::Clock;
+use logmon_core::worker::PROGRAM;
 use logmon_store::broker::Broker;
 use serde_json::value::RawValue;
 
@@ -222,7 +223,7 @@ impl Publishing {
             active,
             processed,
             loadavg: crate::machine::load(),
-            sw_ident: "logmon".to_owned(),
+            sw_ident: PROGRAM.to_owned(),
             sw_ver: env!("CARGO_PKG_VERSION").to_owned(),
             sw_sys: "Linux".to_owned(),
         };

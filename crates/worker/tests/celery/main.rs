@@ -6,4 +6,5 @@ mod canvas;
 mod common;
 mod malformed;
 mod producers;
+mod python_workers;
 mod recovery;

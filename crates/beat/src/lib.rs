@@ -76,9 +76,11 @@ impl Cli {
         let stop = Stop::on_signals()?;
         let figures = Figures::default();
         self.show(&figures, &stop)?;
+        let broker = Broker::new(&self.broker, 1)?;
+        broker.warn_of_losses();
         let ticker = Ticker {
             database: Database::new(&self.database),
-            broker: Broker::new(&self.broker, 1)?,
+            broker,
             clock: Arc::new(SystemClock),
             entries: entries::entries(&self.schedule, self.zone.time_zone)?,
             name: format!("{}:{}", hostname(), std::process::id()),

@@ -124,6 +124,7 @@ impl Cli {
     fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
         let broker = Broker::new(&self.broker, REDIS_CONNECTIONS)?;
+        broker.warn_of_losses();
         python_workers::watch(Broker::new(&self.broker, 1)?);
         let (database, connections) = self.database()?;
         let context = self.context(&database, &broker)?;

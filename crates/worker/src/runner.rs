@@ -18,6 +18,9 @@ use crate::report::{Report, Run};
 use crate::results::Results;
 use crate::running::{Active, End};
 
+/// So many bytes may a result have as JSON. Redis holds it in memory, and gives it to all who wait for it.
+const RESULT_MAX: usize = 1_048_576;
+
 /// A slot of this worker. Clones are further slots.
 #[derive(Clone)]
 pub struct Runner {
@@ -173,6 +176,9 @@ impl Runner {
             return None;
         }
         Some(match result {
+            Ok(value) if value.get().len() > RESULT_MAX => {
+                Verdict::Done(Outcome::Failure(Exception::result_too_large(value.get().len(), RESULT_MAX)))
+            }
             Ok(value) => Verdict::Done(Outcome::Success(value)),
             Err(Failure::BadArguments(reason)) => Verdict::Done(Outcome::Failure(Exception::bad_arguments(&reason))),
             Err(Failure::Unavailable(reason)) => Verdict::PutBack(reason),

@@ -68,6 +68,7 @@ impl Serve {
         // Connections of its own, so that a server under load does not look like one without a database.
         let own = DatabaseSettings { database_connections: NonZeroU32::MIN, ..self.database.clone() };
         let (own_database, own_broker) = (Database::new(&own), Broker::new(&self.broker, 1)?);
+        broker.warn_of_losses();
         python_workers::watch(Broker::new(&self.broker, 1)?);
         let writer = Writer::start(&self.database);
         let stores = Stores { writer, database, database_connections, broker };

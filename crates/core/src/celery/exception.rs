@@ -39,6 +39,11 @@ impl Exception {
         Self::new("TaskError", "logmon", message)
     }
 
+    /// The task returned so many bytes, more than `limit`.
+    pub fn result_too_large(size: usize, limit: usize) -> Self {
+        Self::failed(&format!("the result has {size} bytes as JSON, and at most {limit} are kept"))
+    }
+
     /// The task was withdrawn before it was started.
     pub fn revoked() -> Self {
         Self::new("TaskRevokedError", "celery.exceptions", "revoked")

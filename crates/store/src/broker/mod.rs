@@ -9,6 +9,7 @@ mod chords;
 mod control;
 mod dead_letters;
 mod delay;
+mod durability;
 mod enqueue;
 mod error;
 mod events;

@@ -59,6 +59,16 @@ impl PrivateRedis {
         self.say(&["CONFIG", "SET", "maxmemory", "0"]);
     }
 
+    /// Changes a setting of it.
+    pub fn set(&self, setting: &str, value: &str) {
+        self.say(&["CONFIG", "SET", setting, value]);
+    }
+
+    /// From now on it refuses a command.
+    pub fn forbid(&self, command: &str) {
+        self.say(&["ACL", "SETUSER", "default", &format!("-{command}")]);
+    }
+
     fn say(&self, words: &[&str]) {
         self.try_say(words).unwrap_or_else(|e| panic!("{words:?}: {e}"));
     }

@@ -120,3 +120,19 @@ fn a_result_says_as_much_as_it_is_asked_to() {
     let said = ["name", "args", "kwargs", "worker", "retries", "queue"].map(|field| meta[field].clone());
     assert_eq!(said, [json!(NOOP), json!([1]), json!({}), json!("w@h"), json!(0), json!("ingest")]);
 }
+
+#[test]
+fn a_result_that_is_too_large_is_a_failure_that_says_so() {
+    let system = System::new();
+    let _worker = system.work(&[]);
+    let mut shop = system.shop();
+    let mut returned = |length: usize| {
+        let id = shop.ask("send", &json!([["x".repeat(length)], {}]));
+        shop.ask("get", &json!([id]))
+    };
+    // With its quotes.
+    assert_eq!(returned(1_048_574)["value"].as_str().map(str::len), Some(1_048_574));
+    let failed = returned(1_048_575);
+    let error = failed["error"].as_str().unwrap();
+    assert!(error.contains("the result has 1048577 bytes as JSON, and at most 1048576 are kept"), "{error}");
+}

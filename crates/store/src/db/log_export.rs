@@ -14,7 +14,7 @@ use logmon_core::app::AppId;
 use logmon_core::log::{Level, Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::log_choice::Reading;
+use super::log_choice::{Choice, Reading};
 use super::log_filter::of_apps_and_levels;
 use super::log_page::{LogPage, Way};
 use super::logs::{self, LogRow};
@@ -90,8 +90,11 @@ impl Walk {
         let (order, page) = (self.order, Page { limit: PAGE, after: self.after });
         let pairs = match self.pairs.take() {
             Some(pairs) => pairs,
-            None => log_choice::pairs(&mut self.conn, &self.filter, order, page, Reading::All)?
-                .filter(|pairs| pairs.len() <= PAIRS_MAX),
+            None => {
+                let Choice { pairs, all_costs_less, .. } =
+                    log_choice::choose(&mut self.conn, &self.filter, order, page, Reading::All)?;
+                pairs.filter(|pairs| !all_costs_less && pairs.len() <= PAIRS_MAX)
+            }
         };
         let mut conditions = log_search::conditions(&near, order, page);
         if pairs.is_none() {

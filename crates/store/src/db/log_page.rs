@@ -132,7 +132,7 @@ impl<C: QueryFragment<Mysql>> QueryFragment<Mysql> for LogPage<'_, C> {
         out.push_sql("STRAIGHT_JOIN ");
         self.columns.walk_ast(out.reborrow())?;
         let parts = self.parts();
-        if let (Way::InOrder, [(index, of)]) = (self.way, parts.as_slice()) {
+        if let (Way::InOrder | Way::Pairs(_), [(index, of)]) = (self.way, parts.as_slice()) {
             return self.first(index, of, out);
         }
         out.push_sql(" FROM (SELECT created_at, id FROM (");

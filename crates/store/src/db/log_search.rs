@@ -12,7 +12,7 @@ use diesel::sql_types::{Datetime, Nullable};
 use logmon_core::log::{Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::log_choice::Reading;
+use super::log_choice::{Choice, Reading};
 use super::log_filter::{Condition, of_apps_and_levels, of_the_rest};
 use super::log_page::{LogPage, Way};
 use super::logs::LogRow;
@@ -36,29 +36,30 @@ pub fn list(
 ) -> Result<Vec<Log>, DbError> {
     let end = Instant::now() + deadline;
     let reading = if filter.reads_text() { Reading::Texts } else { Reading::Page };
-    let pairs = log_choice::pairs(conn, filter, order, page, reading)?;
-    if reading == Reading::Texts && pairs.is_none() {
+    let Choice { pairs, all_costs_less, edge } = log_choice::choose(conn, filter, order, page, reading)?;
+    if reading == Reading::Texts && (pairs.is_none() || all_costs_less) {
         let rows = log_scan::list(conn, filter, order, page, end)?;
         return Ok(rows.into_iter().map(Log::from).collect());
     }
-    let read = |conn: &mut Connection, filter: &LogFilter, page: Page| {
+    let read = |conn: &mut Connection, filter: &LogFilter, page: Page, way: Way<'_>| {
         let left = end.saturating_duration_since(Instant::now());
         let mut conditions = conditions(filter, order, page);
-        if pairs.is_none() {
+        if matches!(way, Way::InOrder) {
             conditions.extend(of_apps_and_levels(&filter.apps, &filter.levels));
         }
-        let (columns, way) = (LogRow::as_select(), pairs.as_deref().map_or(Way::InOrder, Way::Pairs));
-        let rows: Vec<LogRow> = LogPage::new(columns, way, &conditions, order, page.limit, left).load(conn)?;
+        let rows: Vec<LogRow> =
+            LogPage::new(LogRow::as_select(), way, &conditions, order, page.limit, left).load(conn)?;
         Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
     };
+    let by_pairs = pairs.as_deref().map_or(Way::InOrder, Way::Pairs);
     let many = pairs.as_ref().is_some_and(|pairs| pairs.len() > PAIRS_FEW);
-    let edge = if many { a_day_away(conn, filter, order, page.after)? } else { None };
-    let Some(edge) = edge else { return read(conn, filter, page) };
+    let edge = if many && edge.is_none() { a_day_away(conn, filter, order, page.after)? } else { edge };
+    let Some(edge) = edge else { return read(conn, filter, page, by_pairs) };
     let (near, far) = parted(filter, order, edge);
-    let mut logs = read(conn, &near, page)?;
+    let mut logs = read(conn, &near, page, if all_costs_less { Way::InOrder } else { by_pairs })?;
     let limit = page.limit.saturating_sub(u32::try_from(logs.len()).unwrap_or(u32::MAX));
     if limit > 0 {
-        logs.extend(read(conn, &far, Page { limit, ..page })?);
+        logs.extend(read(conn, &far, Page { limit, ..page }, by_pairs)?);
     }
     Ok(logs)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::app::{AppId, NewApp};
-use logmon_core::log::{Level, Record};
+use logmon_core::log::{EventId, Level, Record};
 use logmon_core::tasks::KeyOrigin;
 use logmon_store::db::writer::{Answer, Key, Stored, WriteError, Writer};
 use logmon_store::db::{apps, verify};
@@ -175,6 +175,30 @@ fn apps_that_are_locked_are_waited_for_once_not_one_after_the_other() {
     // One that is gone is not taken for one that is locked.
     let gone = hear(&submit(writer, None, vec![record(AppId(999_999), "m")], long()));
     assert_eq!(gone, Ok(vec![Stored::UnknownApp]));
+    assert_counted(&test);
+}
+
+#[test]
+fn whatever_became_of_a_request_no_transaction_is_left_open() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let event = |message: &str| Record { event_id: Some(EventId::new("e")), ..record(app, message) };
+    let ask = |key, records| hear(&submit(test.writer(), key, records, long()));
+    for records in [vec![record(app, "m")], vec![event("m")], vec![event("again")], vec![record(AppId(999_999), "m")]] {
+        assert!(ask(None, records).is_ok());
+    }
+    assert!(ask(Some("k"), vec![record(app, "m")]).is_ok());
+    assert_eq!(ask(Some("k"), vec![record(app, "m")]), Err(WriteError::KeyTaken));
+    assert!(ask(Some("unused"), vec![event("again")]).is_ok());
+    let mut lock = test.session();
+    lock.execute(&format!("BEGIN; SELECT id FROM core_app WHERE id = {} FOR UPDATE", app.0));
+    let locked = ask(None, vec![record(app, "m")]);
+    assert!(matches!(locked, Err(WriteError::Unavailable(_))), "{locked:?}");
+    lock.execute("ROLLBACK");
+    let open = "SELECT COUNT(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
+                ON id = trx_mysql_thread_id WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+    // What is told last is told after its transaction, but the server's view of it is a moment old.
+    eventually("no open transaction", || (test.number(open) == 0).then_some(()));
     assert_counted(&test);
 }
 

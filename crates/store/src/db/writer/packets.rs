@@ -75,7 +75,7 @@ mod tests {
             for extra in [None, Some(Box::new(extra.clone()))] {
                 let record = record(text.to_owned(), extra);
                 let fixed = 1_024;
-                let taken = text::transaction(std::iter::once(&record), i64::MAX).len();
+                let taken = text::statements(std::iter::once(&record), i64::MAX).len();
                 assert!(taken <= close_bound(&record) + fixed, "{taken} {record:?}");
                 assert!(close_bound(&record) <= bound(&record), "{record:?}");
             }

@@ -15,25 +15,16 @@ use logmon_core::log::{Attributes, EventId, Extra, Level, Record, SpanId, TraceI
 use super::{Answer, Key};
 use crate::db::log_counts::{hour, minute};
 
-/// The transaction that stores `records` with their event ids, and adds to their counts. Their ids will be `step` apart.
-pub(super) fn transaction<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
+/// The statements that store `records` with their event ids and add to their counts. Their ids will be `step` apart.
+pub(super) fn statements<'a>(records: impl Iterator<Item = &'a Record> + Clone, step: i64) -> String {
     let size: usize = records.clone().map(Record::size).sum();
     let mut sql = String::with_capacity(size + 1_024);
-    sql.push_str("BEGIN;");
     push_statements(&mut sql, records, step);
-    sql.push_str(";COMMIT");
     sql
 }
 
-/// The statements that store `records` within a transaction, between the texts that may begin and end it.
-pub(super) fn statements(records: &[&Record], step: i64, begin: &str, end: &str) -> String {
-    let size: usize = records.iter().map(|record| record.size()).sum();
-    let mut sql = String::with_capacity(size + 1_024);
-    sql.push_str(begin);
-    push_statements(&mut sql, records.iter().copied(), step);
-    sql.push_str(end);
-    sql
-}
+/// Ends a transaction, as the last of its statements.
+pub(super) const COMMIT: &str = ";COMMIT";
 
 const INSERT_KEYS: &str =
     "INSERT INTO core_ingestkey (idempotency_key,body_hash,status,answer,created_at,origin) VALUES ";
@@ -80,7 +71,7 @@ pub(super) fn taken_keys(wanted: &[&Key], room: usize) -> Vec<String> {
     wanted.chunks(at_once).map(ask).collect()
 }
 
-/// One record and its count, within a transaction that was begun.
+/// One record and its count, which [`WITHOUT_ONE`] takes back.
 pub(super) fn one(record: &Record) -> String {
     let mut sql = String::from("SAVEPOINT logmon_one;");
     push_statements(&mut sql, std::iter::once(record), 1);
@@ -344,7 +335,7 @@ mod tests {
             event_id: None,
             extra: None,
         };
-        let sql = transaction([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
+        let sql = statements([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
         assert_eq!(sql.matches("INSERT INTO").count(), 3);
         let counts = sql.split("core_logcount (app_id,level,minute,count) VALUES ").nth(1).unwrap();
         assert_eq!(
@@ -352,7 +343,7 @@ mod tests {
             "(1,'ERROR','2026-11-22 11:49:00.000000',1),(2,'ERROR','2026-11-22 11:49:00.000000',2),\
              (2,'ERROR','2026-11-22 11:50:00.000000',1) ON DUPLICATE KEY UPDATE count=count+VALUES(count);\
              INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES (1,'ERROR','2026-11-22 11:00:00.000000',1),\
-             (2,'ERROR','2026-11-22 11:00:00.000000',3) ON DUPLICATE KEY UPDATE count=count+VALUES(count);COMMIT"
+             (2,'ERROR','2026-11-22 11:00:00.000000',3) ON DUPLICATE KEY UPDATE count=count+VALUES(count)"
         );
     }
 }

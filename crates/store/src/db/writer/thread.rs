@@ -106,7 +106,12 @@ impl Session {
     /// The requests whose keys are not there; the others are told so.
     fn without_taken(&mut self, group: Vec<Request>) -> Vec<Request> {
         let keys: Vec<&Key> = group.iter().filter_map(Request::key).collect();
-        match self.ask(|link| link.taken_keys(&keys)) {
+        let ask = |link: &mut Link| {
+            let taken = link.taken_keys(&keys)?;
+            link.run("COMMIT")?;
+            Ok(taken)
+        };
+        match self.ask(ask) {
             Ok(taken) => {
                 let is_taken = |request: &Request| request.key().is_some_and(|key| taken.contains(key.key.as_bytes()));
                 let (taken, others): (Vec<_>, Vec<_>) = group.into_iter().partition(is_taken);

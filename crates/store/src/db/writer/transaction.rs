@@ -19,7 +19,7 @@ pub(super) fn store(link: &mut Link, group: &[Request], gone: &HashSet<AppId>) -
         && records().all(|record| record.event_id.is_none())
         && packets::fits(records(), link.room);
     let done = if is_plain {
-        link.run(&text::transaction(records(), link.step))
+        link.run(&(text::statements(records(), link.step) + text::COMMIT))
             .map(|first| Ids::of_one(first, link.step))
             .map(|ids| (0..records().count()).map(|number| Stored::Yes(ids.nth(number))).collect())
     } else {
@@ -48,9 +48,8 @@ fn store_in_steps(link: &mut Link, group: &[Request], gone: &HashSet<AppId>) -> 
     let (mut ids, has_keys) = (Ids::none(link.step), group.iter().any(|request| request.key.is_some()));
     let parts = packets::parts(&sifted.fresh, link.room);
     for (number, part) in parts.iter().enumerate() {
-        let begin = if number == 0 { "BEGIN;" } else { "" };
-        let end = if !has_keys && number + 1 == parts.len() { ";COMMIT" } else { "" };
-        let first = link.run(&text::statements(part, link.step, begin, end))?;
+        let end = if !has_keys && number + 1 == parts.len() { text::COMMIT } else { "" };
+        let first = link.run(&(text::statements(part.iter().copied(), link.step) + end))?;
         ids.add(part.len(), first);
     }
     let stored = sifted.stored(&ids);
@@ -104,7 +103,6 @@ fn store_keys(link: &mut Link, group: &[Request], stored: &[Stored]) -> Result<(
 fn store_each_in_steps(link: &mut Link, request: &Request, gone: &HashSet<AppId>) -> Result<Vec<Stored>, Trouble> {
     let records: Vec<&Record> = request.records.iter().collect();
     let mut known = link.known_events(&records)?;
-    link.run("BEGIN")?;
     let mut stored = Vec::with_capacity(records.len());
     for record in records {
         let alone = Sifted::new(&[record], &known, gone, link.room);

@@ -17,7 +17,8 @@ const HOUR: TimeDelta = TimeDelta::hours(1);
 #[derive(Debug, Default)]
 pub struct Needs {
     hours: BTreeSet<DateTime<Utc>>,
-    minutes_of: BTreeSet<DateTime<Utc>>,
+    /// Of each hour one stretch at most, which holds all that is needed of its minutes.
+    minutes: BTreeMap<DateTime<Utc>, Range<DateTime<Utc>>>,
     levels: BTreeSet<Level>,
     firsts: bool,
 }
@@ -30,7 +31,10 @@ impl Needs {
             None => self.levels.extend(Level::ALL),
         }
         let parts = Parts::of(range);
-        self.minutes_of.extend(parts.minutes.iter().filter(|part| part.start < part.end).map(|part| hour(part.start)));
+        for part in parts.minutes.into_iter().filter(|part| part.start < part.end) {
+            let stretch = self.minutes.entry(hour(part.start)).or_insert_with(|| part.clone());
+            *stretch = stretch.start.min(part.start)..stretch.end.max(part.end);
+        }
         let mut at = parts.hours.start;
         while at < parts.hours.end {
             self.hours.insert(at);
@@ -51,12 +55,12 @@ impl Needs {
 
     /// The stretches whose hours are needed.
     pub fn hours(&self) -> Vec<Range<DateTime<Utc>>> {
-        stretches(&self.hours)
+        joined(self.hours.iter().map(|hour| *hour..*hour + HOUR))
     }
 
-    /// The stretches whose minutes are needed: whole hours.
+    /// The stretches whose minutes are needed.
     pub fn minutes(&self) -> Vec<Range<DateTime<Utc>>> {
-        stretches(&self.minutes_of)
+        joined(self.minutes.values().cloned())
     }
 
     /// The levels that are needed.
@@ -65,12 +69,13 @@ impl Needs {
     }
 }
 
-fn stretches(hours: &BTreeSet<DateTime<Utc>>) -> Vec<Range<DateTime<Utc>>> {
+/// Ranges that come in their order, those as one that touch.
+fn joined(ranges: impl Iterator<Item = Range<DateTime<Utc>>>) -> Vec<Range<DateTime<Utc>>> {
     let mut found: Vec<Range<DateTime<Utc>>> = Vec::new();
-    for hour in hours {
+    for range in ranges {
         match found.last_mut() {
-            Some(last) if last.end == *hour => last.end += HOUR,
-            _ => found.push(*hour..*hour + HOUR),
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => found.push(range),
         }
     }
     found
@@ -217,11 +222,13 @@ mod tests {
     fn of_a_week_only_the_edges_are_read_by_the_minute() {
         let mut needs = Needs::default();
         needs.add(&(minute(10)..minute(10 + 7 * 1_440)), Some(Level::Error));
-        assert_eq!(needs.minutes(), [minute(0)..minute(60), minute(7 * 1_440)..minute(7 * 1_440 + 60)]);
+        assert_eq!(needs.minutes(), [minute(10)..minute(60), minute(7 * 1_440)..minute(7 * 1_440 + 10)]);
         assert_eq!(needs.hours(), [minute(60)..minute(7 * 1_440)]);
         assert_eq!(needs.levels(), [Level::Error]);
         needs.add(&(minute(60)..minute(60)), None);
         assert_eq!(needs.levels(), Level::ALL);
+        needs.add(&(minute(5)..minute(7)), None);
+        assert_eq!(needs.minutes()[0], minute(5)..minute(60), "one stretch of each hour");
     }
 
     proptest! {

@@ -71,6 +71,13 @@ pub struct Changed {
     pub range: Range<DateTime<Utc>>,
 }
 
+impl Changed {
+    fn hour(&self) -> Range<DateTime<Utc>> {
+        let start = hour(self.range.start);
+        start..start + TimeDelta::hours(1)
+    }
+}
+
 /// What is known of the logs at one moment.
 #[derive(Debug)]
 pub struct Reading {
@@ -78,8 +85,10 @@ pub struct Reading {
     pub changed: Vec<Changed>,
     /// The counts.
     pub counts: Counts,
-    /// What nobody had evaluated yet, from the beginning of its first hour on.
+    /// The whole hours that nobody had evaluated to their end.
     news: Range<DateTime<Utc>>,
+    /// How many logs the hour after these has had so far.
+    begun: BTreeMap<(AppId, Level), u64>,
 }
 
 /// Reads what has changed of `levels` since the last evaluation, and the counts that `needs` asks for when it knows that; all
@@ -99,15 +108,16 @@ pub fn read(
         changed.extend(changed_part(conn, upto, levels)?);
         let mut needs = needs(&changed);
         // These are remembered when all is done.
-        let news = hour(upto).max(hour(now - REACH))..now;
+        let news = hour(upto).max(hour(now - REACH))..hour(now);
         for level in levels {
             needs.add(&news, Some(*level));
         }
         for changed in &changed {
-            needs.add(&changed.range, Some(changed.level));
+            needs.add(&changed.hour(), Some(changed.level));
         }
         let counts = log_counts::load(conn, &needs)?;
-        Ok(Reading { changed, counts, news })
+        let begun = log_counts::in_begun_hour(conn, now, levels)?;
+        Ok(Reading { changed, counts, news, begun })
     })
 }
 
@@ -133,17 +143,22 @@ fn changed_hours(
         #[diesel(sql_type = diesel::sql_types::Text)]
         level: String,
     }
-    let rows: Vec<Row> = diesel::sql_query(
+    if levels.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = levels.iter().map(|level| format!("'{}'", level.as_str())).collect();
+    let rows: Vec<Row> = diesel::sql_query(format!(
         "SELECT c.hour, c.app_id, c.level FROM core_loghourcount c
          LEFT JOIN core_evaluatedhour e ON e.hour = c.hour AND e.app_id = c.app_id AND e.level = CAST(c.level AS BINARY)
-         WHERE c.hour >= ? AND c.hour < ? AND c.count <> COALESCE(e.count, 0)",
-    )
+         WHERE c.hour >= ? AND c.hour < ? AND c.level IN ({}) AND c.count <> COALESCE(e.count, 0)",
+        names.join(",")
+    ))
     .bind::<Datetime, _>(hour(now - REACH).naive_utc())
     .bind::<Datetime, _>(hour(upto).naive_utc())
     .load(conn)?;
     let changed = |row: Row| {
         let start = utc(row.hour);
-        let level = Level::from_filter(&row.level).filter(|level| levels.contains(level))?;
+        let level = Level::from_filter(&row.level)?;
         Some(Changed { app: AppId(row.app_id), level, range: start..start + TimeDelta::hours(1) })
     };
     Ok(rows.into_iter().filter_map(changed).collect())
@@ -161,12 +176,9 @@ fn changed_part(conn: &mut Connection, upto: DateTime<Utc>, levels: &[Level]) ->
         .load(conn)?;
     let known: HashMap<(i64, String), i64> =
         known.into_iter().map(|(app, level, count)| ((app, level), count)).collect();
-    let mut now: BTreeMap<(AppId, Level), i64> = BTreeMap::new();
-    for tally in log_counts::minutes(conn, &range, levels)? {
-        *now.entry((tally.app, tally.level)).or_default() += signed(tally.count);
-    }
-    let is_other = |((app, level), count): &((AppId, Level), i64)| {
-        known.get(&(app.0, level.as_str().to_owned())).copied().unwrap_or(0) != *count
+    let now = log_counts::in_begun_hour(conn, upto, levels)?;
+    let is_other = |((app, level), count): &((AppId, Level), u64)| {
+        known.get(&(app.0, level.as_str().to_owned())).copied().unwrap_or(0) != signed(*count)
     };
     let changed = |((app, level), _)| Changed { app, level, range: range.clone() };
     Ok(now.into_iter().filter(is_other).map(changed).collect())
@@ -177,17 +189,17 @@ fn changed_part(conn: &mut Connection, upto: DateTime<Utc>, levels: &[Level]) ->
 /// # Errors
 /// See [`DbError`].
 pub fn remember(conn: &mut Connection, reading: &Reading, now: DateTime<Utc>) -> Result<(), DbError> {
-    let count = |app: AppId, level: Level, start: DateTime<Utc>| {
-        reading.counts.count(app, Some(level), &(start..(start + TimeDelta::hours(1)).min(now)))
-    };
-    let changed = reading.changed.iter().map(|changed| (hour(changed.range.start), changed.app, changed.level));
-    let mut noted: BTreeMap<_, _> =
-        changed.map(|(start, app, level)| ((start, app, level), count(app, level, start))).collect();
+    let count = |app: AppId, level: Level, hour: &Range<DateTime<Utc>>| reading.counts.count(app, Some(level), hour);
+    let mut noted: BTreeMap<(DateTime<Utc>, AppId, Level), u64> = BTreeMap::new();
+    for changed in &reading.changed {
+        let hour = changed.hour();
+        noted.insert((hour.start, changed.app, changed.level), count(changed.app, changed.level, &hour));
+    }
     let mut start = reading.news.start;
-    while start < now {
+    while start < reading.news.end {
         for level in Level::ALL {
             for app in reading.counts.apps(Some(level)) {
-                let count = count(app, level, start);
+                let count = count(app, level, &(start..start + TimeDelta::hours(1)));
                 if count > 0 {
                     noted.insert((start, app, level), count);
                 }
@@ -195,6 +207,8 @@ pub fn remember(conn: &mut Connection, reading: &Reading, now: DateTime<Utc>) ->
         }
         start += TimeDelta::hours(1);
     }
+    // Last, for of the hour that has begun only what came so far was evaluated.
+    noted.extend(reading.begun.iter().map(|((app, level), count)| ((hour(now), *app, *level), *count)));
     let rows: Vec<_> = noted
         .into_iter()
         .map(|((start, app, level), count)| {

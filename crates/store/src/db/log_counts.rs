@@ -249,11 +249,36 @@ pub struct Tally {
     pub count: u64,
 }
 
-/// The counts of every app's minutes in a range of whole hours or less, in the order of time.
+/// How many logs of `levels` every app had in the hour that `moment`, which is on a minute, lies in, up to then.
+///
+/// Reads the hour's count, and the counts of its minutes only from then on: of the past, of which there is more and more, none.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn minutes(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
+pub fn in_begun_hour(
+    conn: &mut Connection,
+    moment: DateTime<Utc>,
+    levels: &[Level],
+) -> Result<BTreeMap<(AppId, Level), u64>, DbError> {
+    let (start, end) = (hour(moment), hour(moment) + TimeDelta::hours(1));
+    if start == moment {
+        return Ok(BTreeMap::new());
+    }
+    let of_hour = hours(conn, &(start..end), levels)?;
+    let mut found: BTreeMap<_, _> = of_hour.into_iter().map(|tally| ((tally.app, tally.level), tally.count)).collect();
+    for tally in minutes(conn, &(moment..end), levels)? {
+        if let Some(count) = found.get_mut(&(tally.app, tally.level)) {
+            *count = count.saturating_sub(tally.count);
+        }
+    }
+    Ok(found)
+}
+
+/// The counts of every app's minutes in a range, in the order of time.
+///
+/// # Errors
+/// See [`DbError`].
+fn minutes(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
     let rows: Vec<(i64, String, NaiveDateTime, i64)> = core_logcount::table
         .select((core_logcount::app_id, core_logcount::level, core_logcount::minute, core_logcount::count))
         .filter(core_logcount::level.eq_any(levels.iter().map(|level| level.as_str())))

@@ -181,6 +181,21 @@ fn a_worker_told_to_stop_puts_back_what_it_cannot_end_in_time() {
 }
 
 #[test]
+fn a_worker_told_to_stop_twice_puts_back_what_it_runs_at_once() {
+    let system = System::new();
+    let api = system.serve();
+    let mut worker = system.work(&[("GRACE", "1h")]);
+    let (mut lock, task_id) = blocked_summary(&system, &api, &worker);
+    worker.signal(Signal::Term);
+    worker.wait_for_line("stopping");
+    assert_eq!(worker.stop().code(), Some(0));
+    assert!(worker.said().contains("stopped count=1"), "{}", worker.said());
+    lock.execute("ROLLBACK");
+    let _second = system.work(&[]);
+    assert_done_once(&system, &api, &task_id);
+}
+
+#[test]
 fn a_task_waits_for_the_database_without_using_up_its_attempts() {
     let system = System::new();
     let (proxy, through) = Proxy::before(&system.database.url());

@@ -19,12 +19,13 @@ use crate::health::{Health, Schedule};
 use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
-const ROUTES: [&str; 18] = [
+const ROUTES: [&str; 19] = [
     "logs",
     "alerts",
     "rules",
     "channels",
     "deliveries",
+    "silences",
     "apps",
     "summaries",
     "tasks",

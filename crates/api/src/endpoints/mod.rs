@@ -12,6 +12,7 @@ pub mod queues;
 pub mod root;
 pub mod rules;
 pub mod schedules;
+pub mod silences;
 pub mod summaries;
 pub mod tasks;
 pub mod workers;

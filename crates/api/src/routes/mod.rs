@@ -8,8 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules, summaries,
-    tasks, workers,
+    alerts, apps, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules, silences,
+    summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -44,6 +44,11 @@ fn api() -> Vec<Endpoint> {
             .put(call!(rules::replace))
             .patch(call!(rules::change))
             .delete(call!(rules::delete)),
+        Endpoint::new("/silences", "Silence List", "").get(call!(silences::list)).post(call!(silences::create)),
+        Endpoint::new("/silences/{id}", "Silence Instance", "")
+            .get(call!(silences::show))
+            .patch(call!(silences::change))
+            .delete(call!(silences::end)),
         Endpoint::new("/summaries", "Log Summary List", "").get(call!(summaries::list)).post(call!(summaries::recount)),
         Endpoint::new("/schedules", "Schedule List", "").get(call!(schedules::list)),
         Endpoint::new("/tasks/{task}", "Task Instance", "").get(call!(tasks::show)).delete(call!(tasks::revoke)),

@@ -84,10 +84,10 @@ fn an_alert_is_acknowledged_assigned_resolved_and_reopened_and_its_timeline_says
 fn alerts_are_filtered_by_what_is_known_of_them() {
     let system = System::new();
     system.database.execute(
-        "INSERT INTO core_alert (id, app_id, content, is_resolved, created_at, rule_id, severity, acknowledged_at, assigned_to) VALUES
-         (1, 1, 'a', 0, '2026-11-23 01:00:00', 5, 'info', NULL, 'li'),
-         (2, 1, 'b', 0, '2026-11-23 02:00:00', 5, 'critical', '2026-11-23 02:30:00', NULL),
-         (3, 2, 'c', 1, '2026-11-23 03:00:00', 6, 'info', NULL, NULL)",
+        "INSERT INTO core_alert (id, app_id, content, is_resolved, created_at, rule_id, severity, acknowledged_at, assigned_to, silenced_by, patterns, note) VALUES
+         (1, 1, 'a', 0, '2026-11-23 01:00:00', 5, 'info', NULL, 'li', NULL, '[{\"pattern\":\"支付超时\"}]', NULL),
+         (2, 1, 'b', 0, '2026-11-23 02:00:00', 5, 'critical', '2026-11-23 02:30:00', NULL, 9, NULL, '95% done'),
+         (3, 2, 'c', 1, '2026-11-23 03:00:00', 6, 'info', NULL, NULL, NULL, NULL, NULL)",
     );
     let api = system.serve();
     for (query, expected) in [
@@ -102,12 +102,19 @@ fn alerts_are_filtered_by_what_is_known_of_them() {
         ("?rule=5&assigned_to=li", vec![1]),
         ("?since=2026-11-23T01:30:00Z", vec![2]),
         ("?until=2026-11-23T02:00:00Z", vec![1]),
+        ("?silenced=true", vec![2]),
+        ("?silenced=false&state=resolved&state=open", vec![3, 1]),
+        ("?q=B", vec![2]),
+        ("?q=%E8%B6%85%E6%97%B6", vec![1]),
+        ("?q=95%25", vec![2]),
+        ("?q=%25", vec![2]),
+        ("?q=_", vec![]),
     ] {
         assert_eq!(ids(&api.get(&format!("/api/alerts/{query}")).json()), expected, "{query}");
     }
-    let wrong = api.get("/api/alerts/?state=x&rule=y&severity=z&app=q&since=soon");
+    let wrong = api.get("/api/alerts/?state=x&rule=y&severity=z&app=q&since=soon&silenced=perhaps");
     assert_eq!(wrong.status, 400);
-    for parameter in ["state", "rule", "severity", "app", "since"] {
+    for parameter in ["state", "rule", "severity", "app", "since", "silenced"] {
         assert!(wrong.json()[parameter].is_array(), "{parameter}");
     }
     // Django says no more than that it is resolved.

@@ -29,6 +29,7 @@ mod revoke;
 mod rules;
 mod schedules;
 mod search;
+mod silences;
 mod story;
 mod summaries;
 mod tail;

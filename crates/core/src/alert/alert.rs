@@ -5,7 +5,7 @@ use std::ops::Range;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{RuleId, Severity};
+use super::{RuleId, Severity, SilenceId};
 use crate::app::AppId;
 use crate::log::{Level, LogId};
 use crate::notification::Pattern;
@@ -46,6 +46,8 @@ pub struct Alert {
     pub assigned_to: Option<String>,
     /// What was written of it last.
     pub note: Option<String>,
+    /// The silence that keeps people from being told of it, or kept them when it was over.
+    pub silenced_by: Option<SilenceId>,
 }
 
 /// What an alert was raised for.

@@ -13,6 +13,8 @@ use crate::python::{self, Int};
 const NAME_MAX: usize = 100;
 /// How long a note may be, in characters.
 const NOTE_MAX: usize = 1_000;
+/// How long a text to look for may be, in characters.
+const TEXT_MAX: usize = 256;
 /// How many alerts may be named at once.
 const IDS_MAX: usize = 1_000;
 
@@ -73,10 +75,23 @@ pub struct AlertFilter {
     pub severities: Vec<Severity>,
     /// Only assigned to this person.
     pub assigned_to: Option<String>,
+    /// Only those that are under a silence, or are not.
+    pub silenced: Option<Silenced>,
+    /// Only those whose words contain this: their sentence, rule, note, or messages.
+    pub text: Option<String>,
     /// Only those raised from this moment on.
     pub since: Option<DateTime<Utc>>,
     /// Only those raised before this moment.
     pub until: Option<DateTime<Utc>>,
+}
+
+/// Whether a silence keeps people from being told of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Silenced {
+    /// One does.
+    Yes,
+    /// None does.
+    No,
 }
 
 impl AlertFilter {
@@ -113,8 +128,23 @@ impl AlertFilter {
         };
         let (since, until) = (moment("since"), moment("until"));
         let assigned_to = all("assigned_to").pop().map(str::to_owned);
+        let silenced = match all("silenced").pop() {
+            None => Ok(None),
+            Some("true") => Ok(Some(Silenced::Yes)),
+            Some("false") => Ok(Some(Silenced::No)),
+            Some(other) => Err(vec![format!("\"{other}\" is not a valid choice: true or false.")]),
+        };
+        let silenced = errors.take("silenced", silenced).flatten();
+        let text = match all("q").pop().map(str::trim) {
+            None | Some("") => Ok(None),
+            Some(text) if text.chars().count() > TEXT_MAX => {
+                Err(vec![format!("Expected at most {TEXT_MAX} characters.")])
+            }
+            Some(text) => Ok(Some(text.to_owned())),
+        };
+        let text = errors.take("q", text).flatten();
         let states = if states.is_empty() { vec![AlertState::Open, AlertState::Acknowledged] } else { states };
-        errors.into_result(Self { states, apps, rules, severities, assigned_to, since, until })
+        errors.into_result(Self { states, apps, rules, severities, assigned_to, silenced, text, since, until })
     }
 }
 

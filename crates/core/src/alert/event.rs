@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::SilenceId;
 use crate::notification::EventId;
 
 /// A change of an alert.
@@ -17,12 +18,14 @@ pub struct AlertEvent {
     pub actor: Option<String>,
     /// What they wrote of it.
     pub note: Option<String>,
+    /// The silence that it is about.
+    pub silence: Option<SilenceId>,
 }
 
 impl AlertEvent {
     /// Something that happened by itself.
     pub fn by_itself(kind: AlertEventKind, at: DateTime<Utc>) -> Self {
-        Self { id: EventId::new(), kind, at, actor: None, note: None }
+        Self { id: EventId::new(), kind, at, actor: None, note: None, silence: None }
     }
 }
 
@@ -43,11 +46,15 @@ pub enum AlertEventKind {
     Flapping,
     /// It is still open, nobody looks after it, and channels were told so.
     Repeated,
+    /// A silence keeps people from being told of it.
+    Silenced,
+    /// None does any more.
+    Unsilenced,
 }
 
 impl AlertEventKind {
     /// Every kind.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Opened,
         Self::Acknowledged,
         Self::Resolved,
@@ -55,6 +62,8 @@ impl AlertEventKind {
         Self::Assigned,
         Self::Flapping,
         Self::Repeated,
+        Self::Silenced,
+        Self::Unsilenced,
     ];
 
     /// Its name on the wire and in the table.
@@ -67,6 +76,8 @@ impl AlertEventKind {
             Self::Assigned => "assigned",
             Self::Flapping => "flapping",
             Self::Repeated => "repeated",
+            Self::Silenced => "silenced",
+            Self::Unsilenced => "unsilenced",
         }
     }
 

@@ -16,7 +16,7 @@ pub use extra::{Extra, SpanId, TraceId};
 pub use filter::{AttributeIs, Candidate, LogFilter, Order, Term, moment};
 pub use new::{Draft, NewLog};
 pub use seen::{NotSeen, Seen};
-pub use timestamp::Arrival;
+pub use timestamp::{Arrival, from_field as time_field};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -9,14 +9,14 @@ use crate::python::{Kind, Text};
 
 const EXPECTED: &str = "Expected a time with its zone, such as 2026-11-23T04:00:27.395147Z, or the seconds, milli-, micro- or nanoseconds since 1970.";
 
-/// Looks at the field `timestamp`. One that was not sent, is null, or is left empty in a form has no value.
+/// Looks at a field such as `timestamp`. One that was not sent, is null, or is left empty in a form has no value.
 ///
 /// RFC 3339, or the time since 1970 as a number or its digits. Its unit is told by its size: seconds below 10^11 (the
 /// year 5138), milliseconds below 10^14, microseconds below 10^17, else nanoseconds. Beyond microseconds it is cut.
 ///
 /// # Errors
 /// The messages for the field.
-pub(super) fn from_field(value: Option<&FieldValue<'_>>) -> Result<Option<DateTime<Utc>>, Vec<String>> {
+pub fn from_field(value: Option<&FieldValue<'_>>) -> Result<Option<DateTime<Utc>>, Vec<String>> {
     let time = match value {
         None => return Ok(None),
         Some(FieldValue::Text(text)) if text.is_empty() => return Ok(None),

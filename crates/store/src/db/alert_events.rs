@@ -3,14 +3,14 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
-use logmon_core::alert::{Alert, AlertEvent, AlertEventKind, AlertId};
-use logmon_core::app::App;
+use logmon_core::alert::{Alert, AlertEvent, AlertEventKind, AlertId, RuleId, SilenceId, Told};
+use logmon_core::app::{App, AppId};
 use logmon_core::notification::{
     AlertFacts, AppFacts, ChannelId, EventId, EventKind, Notification, RuleFacts, WindowFacts,
 };
 
-use super::schema::{core_alertevent, core_rulechannel};
-use super::{Connection, DbError, alerts, apps, deliveries, utc};
+use super::schema::{core_alert, core_alertevent, core_rulechannel};
+use super::{Connection, DbError, alerts, apps, deliveries, silences, utc};
 
 /// How many events of an alert are shown, the newest ones.
 const SHOWN: i64 = 1_000;
@@ -23,6 +23,7 @@ struct EventRow {
     at: NaiveDateTime,
     actor: Option<String>,
     note: Option<String>,
+    silence_id: Option<i64>,
 }
 
 /// Writes that an alert has changed, and what the rule's channels are told of it, in the transaction of the change. The one way
@@ -37,10 +38,14 @@ pub(super) fn record(
     batch: Option<EventId>,
 ) -> Result<(), DbError> {
     insert(conn, alert, event, batch)?;
-    tell(conn, alert, event, None)
+    let Some(known) = Known::lock(conn, alert)? else { return Ok(()) };
+    match silence(conn, &known, event.at)? {
+        Silencing::Goes => Ok(()),
+        Silencing::No | Silencing::Ended(_) => tell(conn, &known, event, None),
+    }
 }
 
-/// Writes that an alert goes on, and tells so to these of its rule's channels, in one transaction.
+/// Writes that an alert goes on, and tells so to these of its rule's channels, in one transaction; unless it is under a silence.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -50,9 +55,29 @@ pub(super) fn record_repeat(
     channels: &[ChannelId],
     now: DateTime<Utc>,
 ) -> Result<(), DbError> {
-    let event = AlertEvent::by_itself(AlertEventKind::Repeated, now);
-    insert(conn, alert, &event, None)?;
-    tell(conn, alert, &event, Some(channels))
+    let Some(known) = Known::lock(conn, alert)? else { return Ok(()) };
+    match silence(conn, &known, now)? {
+        Silencing::Goes => Ok(()),
+        Silencing::Ended(event) => tell(conn, &known, &event, None),
+        Silencing::No => {
+            let event = AlertEvent::by_itself(AlertEventKind::Repeated, now);
+            insert(conn, alert, &event, None)?;
+            tell(conn, &known, &event, Some(channels))
+        }
+    }
+}
+
+/// Notes whether an alert is under a silence at `now`, and tells what is to be told when it is under none any more. The app of
+/// the alert is locked.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn settle(conn: &mut Connection, alert: AlertId, now: DateTime<Utc>) -> Result<(), DbError> {
+    let Some(known) = Known::lock(conn, alert)? else { return Ok(()) };
+    match silence(conn, &known, now)? {
+        Silencing::Ended(event) => tell(conn, &known, &event, None),
+        Silencing::No | Silencing::Goes => Ok(()),
+    }
 }
 
 fn insert(conn: &mut Connection, alert: AlertId, event: &AlertEvent, batch: Option<EventId>) -> Result<(), DbError> {
@@ -65,25 +90,90 @@ fn insert(conn: &mut Connection, alert: AlertId, event: &AlertEvent, batch: Opti
             core_alertevent::actor.eq(event.actor.as_deref()),
             core_alertevent::note.eq(event.note.as_deref()),
             core_alertevent::batch.eq(batch.map(|batch| batch.0.to_string())),
+            core_alertevent::silence_id.eq(event.silence.map(|silence| silence.0)),
         ))
         .execute(conn)?;
     Ok(())
 }
 
-/// Tells of a change through some of the rule's channels, or all of them when `only` is `None`.
-fn tell(conn: &mut Connection, alert: AlertId, event: &AlertEvent, only: Option<&[ChannelId]>) -> Result<(), DbError> {
-    let kind = match event.kind {
-        AlertEventKind::Opened => EventKind::Opened,
-        AlertEventKind::Acknowledged => EventKind::Acknowledged,
-        AlertEventKind::Resolved => EventKind::Resolved,
-        AlertEventKind::Reopened => EventKind::Reopened,
-        AlertEventKind::Flapping => EventKind::Flapping,
-        AlertEventKind::Repeated => EventKind::Repeated,
-        // To whom it was given is for those who work on it.
-        AlertEventKind::Assigned => return Ok(()),
+/// What an alert is now, whatever the transaction saw when it began, and what people know of it. Its row is locked.
+struct Known {
+    id: AlertId,
+    app: AppId,
+    rule: Option<RuleId>,
+    is: Told,
+    told: Told,
+    silenced_by: Option<SilenceId>,
+}
+
+impl Known {
+    fn lock(conn: &mut Connection, id: AlertId) -> Result<Option<Self>, DbError> {
+        type Row = (i64, Option<i64>, bool, String, Option<i64>);
+        let row: Option<Row> = core_alert::table
+            .find(id.0)
+            .select((
+                core_alert::app_id,
+                core_alert::rule_id,
+                core_alert::is_resolved,
+                core_alert::told,
+                core_alert::silenced_by,
+            ))
+            .for_update()
+            .first(conn)
+            .optional()?;
+        Ok(row.map(|(app, rule, is_resolved, told, silenced_by)| Self {
+            id,
+            app: AppId(app),
+            rule: rule.map(RuleId),
+            is: if is_resolved { Told::Over } else { Told::Open },
+            told: Told::from_name(&told).unwrap_or(Told::Open),
+            silenced_by: silenced_by.map(SilenceId),
+        }))
+    }
+}
+
+/// Whether an alert is under a silence.
+enum Silencing {
+    /// It is under none.
+    No,
+    /// It is under one.
+    Goes,
+    /// It was, and that is over: this says so.
+    Ended(AlertEvent),
+}
+
+/// Finds out which silence an alert is under, and writes where that has changed.
+fn silence(conn: &mut Connection, known: &Known, now: DateTime<Utc>) -> Result<Silencing, DbError> {
+    let mut active = silences::active(conn, now)?;
+    active.retain(|silence| silence.says.concerns(known.app, known.rule));
+    let same = active.iter().find(|silence| Some(silence.id) == known.silenced_by);
+    let (now_by, event) = match (same, active.first(), known.silenced_by) {
+        (Some(_), _, _) => return Ok(Silencing::Goes),
+        (None, None, None) => return Ok(Silencing::No),
+        (None, Some(silence), _) => {
+            let (actor, note) = (Some(silence.says.created_by.clone()), Some(silence.says.comment.clone()));
+            let event = AlertEvent::by_itself(AlertEventKind::Silenced, now);
+            (Some(silence.id), AlertEvent { actor, note, silence: Some(silence.id), ..event })
+        }
+        (None, None, ended) => {
+            (None, AlertEvent { silence: ended, ..AlertEvent::by_itself(AlertEventKind::Unsilenced, now) })
+        }
     };
-    let Some(alert) = alerts::get(conn, alert)? else { return Ok(()) };
-    let Some(rule) = alert.rule else { return Ok(()) };
+    insert(conn, known.id, &event, None)?;
+    diesel::update(core_alert::table.find(known.id.0))
+        .set(core_alert::silenced_by.eq(now_by.map(|silence| silence.0)))
+        .execute(conn)?;
+    Ok(if now_by.is_some() { Silencing::Goes } else { Silencing::Ended(event) })
+}
+
+/// Tells what is not known yet through some of the rule's channels, or all of them when `only` is `None`.
+fn tell(conn: &mut Connection, known: &Known, event: &AlertEvent, only: Option<&[ChannelId]>) -> Result<(), DbError> {
+    let Some(kind) = known.told.news(known.is, event.kind) else { return Ok(()) };
+    if known.told != known.is {
+        let alert = core_alert::table.find(known.id.0);
+        diesel::update(alert).set(core_alert::told.eq(known.is.as_str())).execute(conn)?;
+    }
+    let Some(rule) = known.rule else { return Ok(()) };
     let channels: Vec<i64> = core_rulechannel::table
         .select(core_rulechannel::channel_id)
         .filter(core_rulechannel::rule_id.eq(rule.0))
@@ -91,7 +181,8 @@ fn tell(conn: &mut Connection, alert: AlertId, event: &AlertEvent, only: Option<
     if channels.is_empty() {
         return Ok(());
     }
-    let Some(app) = apps::get(conn, alert.app)? else { return Ok(()) };
+    let Some(alert) = alerts::get(conn, known.id)? else { return Ok(()) };
+    let Some(app) = apps::get(conn, known.app)? else { return Ok(()) };
     let Some(news) = notification(alert, app, event, kind) else { return Ok(()) };
     let channels = channels.into_iter().map(ChannelId);
     let channels: Vec<ChannelId> = channels.filter(|id| only.is_none_or(|only| only.contains(id))).collect();
@@ -150,6 +241,7 @@ pub fn of_alert(conn: &mut Connection, alert: AlertId) -> Result<Vec<AlertEvent>
             at: utc(row.at),
             actor: row.actor,
             note: row.note,
+            silence: row.silence_id.map(SilenceId),
         })
     };
     Ok(rows.into_iter().rev().filter_map(event).collect())

@@ -31,6 +31,7 @@ pub mod schedule_slots;
 pub mod schedules;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
+pub mod silences;
 pub mod verify;
 pub mod writer;
 

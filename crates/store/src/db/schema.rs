@@ -38,6 +38,9 @@ diesel::table! {
         assigned_to -> Nullable<Varchar>,
         #[max_length = 1000]
         note -> Nullable<Varchar>,
+        silenced_by -> Nullable<Bigint>,
+        #[max_length = 10]
+        told -> Varchar,
     }
 }
 
@@ -56,6 +59,7 @@ diesel::table! {
         note -> Nullable<Varchar>,
         #[max_length = 36]
         batch -> Nullable<Char>,
+        silence_id -> Nullable<Bigint>,
     }
 }
 
@@ -309,6 +313,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    core_silence (id) {
+        id -> Bigint,
+        app_id -> Nullable<Bigint>,
+        rule_id -> Nullable<Bigint>,
+        starts_at -> Datetime,
+        ends_at -> Nullable<Datetime>,
+        #[max_length = 200]
+        recurring -> Nullable<Varchar>,
+        over_at -> Nullable<Datetime>,
+        #[max_length = 100]
+        created_by -> Varchar,
+        #[max_length = 1000]
+        comment -> Varchar,
+        created_at -> Datetime,
+        updated_at -> Nullable<Datetime>,
+        #[max_length = 100]
+        updated_by -> Nullable<Varchar>,
+    }
+}
+
 diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_alertevent -> core_alert (alert_id));
 diesel::joinable!(core_delivery -> core_channel (channel_id));
@@ -319,6 +344,7 @@ diesel::joinable!(core_loghourcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
 diesel::joinable!(core_rule -> core_app (app_id));
 diesel::joinable!(core_rulechannel -> core_rule (rule_id));
+diesel::joinable!(core_silence -> core_app (app_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     core_alert,
@@ -342,4 +368,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_rulechannel,
     core_schedule,
     core_scheduleslot,
+    core_silence,
 );

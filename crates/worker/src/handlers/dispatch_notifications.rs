@@ -1,6 +1,6 @@
-//! Gives what waits in the outbox to those who send it, after alerts that go on unheeded were put there again. Twice: the time
-//! since a channel was last told is found out under the alert's lock, a channel is used by one task at a time, and the other
-//! finds it in use or finds nothing left.
+//! Gives what waits in the outbox to those who send it, after what silences have ended for, and alerts that go on unheeded, were
+//! put there. Twice: an alert is looked at again under its lock, a channel is used by one task at a time, and the other finds it
+//! in use or finds nothing left.
 
 use logmon_core::tasks::{ChannelInput, DispatchNotifications, NoInput, SendNotifications, Task as _};
 use logmon_store::db::{alerts, deliveries};
@@ -10,6 +10,7 @@ use crate::registry::{Failure, Handle};
 
 impl Handle for DispatchNotifications {
     fn run(context: &Context, _: NoInput) -> Result<u64, Failure> {
+        settle(context)?;
         context.may_go_on()?;
         tell_again(context)?;
         let channels = deliveries::due_channels(&mut *context.database.get()?, context.clock.now())?;
@@ -33,6 +34,17 @@ fn tell_again(context: &Context) -> Result<(), Failure> {
         if count > 0 {
             log::info!(alert_id = alert.0, count; "an alert that goes on unheeded is told again");
         }
+    }
+    Ok(())
+}
+
+/// Notes which alerts a silence has begun for, and has told what those that none is for any more kept back.
+fn settle(context: &Context) -> Result<(), Failure> {
+    context.may_go_on()?;
+    let (mut conn, now) = (context.database.get()?, context.clock.now());
+    for alert in alerts::unsettled(&mut conn, now)? {
+        context.may_go_on()?;
+        alerts::settle(&mut conn, alert, now)?;
     }
     Ok(())
 }

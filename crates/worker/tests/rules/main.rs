@@ -7,3 +7,4 @@ mod life;
 mod month;
 mod repeats;
 mod rig;
+mod silences;

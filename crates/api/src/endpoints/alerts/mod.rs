@@ -30,6 +30,8 @@ use crate::state::State;
         ("app" = Option<Vec<i64>>, Query, description = "Only of these apps."),
         ("rule" = Option<Vec<i64>>, Query, description = "Only of these rules."),
         ("severity" = Option<Vec<String>>, Query, description = "Only of these: `info`, `warning`, `critical`."),
+        ("silenced" = Option<bool>, Query, description = "Only those that are under a silence, or are not."),
+        ("q" = Option<String>, Query, description = "Only those that contain this, without regard to case: in what they say, in the name of their rule, in their note or in their messages."),
         ("assigned_to" = Option<String>, Query, description = "Only of this person."),
         ("since" = Option<String>, Query, description = "Only those raised from this moment on."),
         ("until" = Option<String>, Query, description = "Only those raised before this moment."),

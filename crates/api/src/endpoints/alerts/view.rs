@@ -1,7 +1,7 @@
 //! An alert as the API tells it.
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::{Alert, AlertEvent, AlertId, AlertState, Finding, Place, RuleId, Severity, Touch};
+use logmon_core::alert::{Alert, AlertEvent, AlertId, AlertState, Finding, Place, RuleId, Severity, SilenceId, Touch};
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, LogId};
 use logmon_core::notification::{EventId, Pattern};
@@ -42,6 +42,9 @@ pub struct AlertView {
     resolved_by: Option<String>,
     assigned_to: Option<String>,
     note: Option<String>,
+    /// The silence that keeps people from being told of it, or kept them when it was resolved.
+    #[schema(value_type = Option<i64>)]
+    silenced_by: Option<SilenceId>,
     /// What it was raised for; null where another program raised it.
     finding: Option<FindingView>,
 }
@@ -132,6 +135,7 @@ impl From<Alert> for AlertView {
             resolved_by,
             assigned_to: alert.assigned_to,
             note: alert.note,
+            silenced_by: alert.silenced_by,
             finding: alert.finding.map(FindingView::from),
         }
     }
@@ -154,7 +158,8 @@ pub struct EventView {
     /// The same wherever people are told of it.
     #[schema(value_type = String)]
     event_id: EventId,
-    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned`, `flapping` or `repeated`.
+    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned`, `flapping`, `repeated`, `silenced` or
+    /// `unsilenced`.
     #[schema(example = "opened")]
     kind: &'static str,
     #[serde(serialize_with = "rfc3339")]
@@ -162,6 +167,9 @@ pub struct EventView {
     /// Who did it; null where it came by itself, or nobody said.
     actor: Option<String>,
     note: Option<String>,
+    /// The silence that began or ended for it.
+    #[schema(value_type = Option<i64>)]
+    silence: Option<SilenceId>,
 }
 
 impl From<(Alert, Vec<AlertEvent>)> for WholeAlertView {
@@ -172,6 +180,7 @@ impl From<(Alert, Vec<AlertEvent>)> for WholeAlertView {
             at: event.at,
             actor: event.actor,
             note: event.note,
+            silence: event.silence,
         };
         Self { alert: alert.into(), timeline: events.into_iter().map(event).collect() }
     }

@@ -73,7 +73,7 @@ pub fn change(
 }
 
 fn event(kind: AlertEventKind, said: &Said, now: DateTime<Utc>) -> AlertEvent {
-    AlertEvent { id: EventId::new(), kind, at: now, actor: said.by.clone(), note: said.note.clone() }
+    AlertEvent { id: EventId::new(), kind, at: now, actor: said.by.clone(), note: said.note.clone(), silence: None }
 }
 
 fn apply(

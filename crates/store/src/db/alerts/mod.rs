@@ -5,17 +5,20 @@
 mod change;
 mod raise;
 mod repeat;
+mod settle;
 
 pub use change::{ChangeAlertError, TOGETHER_MAX, Together, UNDO, Undone, change, open_ids, resolve_together, undo};
 pub use raise::{Breach, OpenAlert, Raised, breached_again, open_alerts, raise, resolve_by_itself};
 pub use repeat::{repeat, unheeded};
+pub use settle::{settle, unsettled};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use logmon_core::alert::{
-    Alert, AlertEvent, AlertEventKind, AlertFilter, AlertId, AlertState, Finding, Place, RuleId, Severity, Touch,
+    Alert, AlertEvent, AlertEventKind, AlertFilter, AlertId, AlertState, Finding, Place, RuleId, Severity, SilenceId,
+    Silenced, Touch,
 };
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, LogId};
@@ -54,6 +57,7 @@ struct AlertRow {
     resolved_by: Option<String>,
     assigned_to: Option<String>,
     note: Option<String>,
+    silenced_by: Option<i64>,
 }
 
 impl AlertRow {
@@ -100,6 +104,7 @@ impl From<AlertRow> for Alert {
             is_flapping: row.is_flapping,
             assigned_to: row.assigned_to,
             note: row.note,
+            silenced_by: row.silenced_by.map(SilenceId),
         }
     }
 }
@@ -126,6 +131,14 @@ pub fn list(conn: &mut Connection, filter: &AlertFilter, page: Page) -> Result<V
     if let Some(person) = &filter.assigned_to {
         query = query.filter(core_alert::assigned_to.eq(person));
     }
+    query = match filter.silenced {
+        None => query,
+        Some(Silenced::Yes) => query.filter(core_alert::silenced_by.is_not_null()),
+        Some(Silenced::No) => query.filter(core_alert::silenced_by.is_null()),
+    };
+    if let Some(text) = &filter.text {
+        query = query.filter(contains(text));
+    }
     if let Some(since) = filter.since {
         query = query.filter(core_alert::created_at.ge(since.naive_utc()));
     }
@@ -144,6 +157,15 @@ pub fn list(conn: &mut Connection, filter: &AlertFilter, page: Page) -> Result<V
 }
 
 type Condition = Box<dyn BoxableExpression<core_alert::table, Mysql, SqlType = Bool>>;
+
+/// What people read of an alert contains the text, without regard to case.
+fn contains(text: &str) -> Condition {
+    let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let like = format!("%{escaped}%");
+    let texts = core_alert::content.like(like.clone()).or(core_alert::rule_name.like(like.clone()));
+    let optional = core_alert::note.like(like.clone()).or(core_alert::patterns.like(like));
+    Box::new(texts.or(optional.assume_not_null()))
+}
 
 /// `None` where every state will do.
 fn in_states(states: &[AlertState]) -> Option<Condition> {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
-use logmon_core::alert::{AlertEvent, AlertEventKind, AlertId, ERROR_LOGS, Finding, NewRule, RuleId, Severity};
+use logmon_core::alert::{AlertEvent, AlertEventKind, AlertId, ERROR_LOGS, Finding, NewRule, RuleId, Severity, Told};
 use logmon_core::app::AppId;
 use logmon_core::log::Level;
 
@@ -124,6 +124,7 @@ fn insert(conn: &mut Connection, breach: &Breach<'_>, now: DateTime<Utc>) -> Res
                 core_alert::level.eq(finding.level.map(Level::as_str)),
                 core_alert::query.eq(&finding.query),
                 core_alert::patterns.eq(patterns),
+                core_alert::told.eq(Told::Over.as_str()),
             ),
             (
                 core_alert::window_start.eq(row.window.start.naive_utc()),

@@ -15,13 +15,15 @@ const AT_ONCE: u32 = 500;
 
 /// The channels of an alert's rule that have said nothing of it for as long as they state. What one was last told is told when
 /// it was sent or given up: while it waits nothing is added to it, so after a time in which nothing was sent there is one word,
-/// not as many as were missed. One that flaps was told to be quiet.
+/// not as many as were missed. One that flaps was told to be quiet,
+/// and one that is under a silence is.
 const UNTOLD: &str = "
     FROM core_alert a
     JOIN core_rule r ON r.id = a.rule_id AND r.is_enabled
     JOIN core_rulechannel rc ON rc.rule_id = r.id
     JOIN core_channel c ON c.id = rc.channel_id AND c.is_enabled AND c.repeat_after IS NOT NULL
     WHERE a.is_resolved = 0 AND a.acknowledged_at IS NULL AND a.is_flapping = 0
+      AND a.silenced_by IS NULL
       AND a.created_at <= ? - INTERVAL c.repeat_after SECOND
       AND NOT EXISTS (
         SELECT 1 FROM core_notification n

@@ -23,6 +23,7 @@ mod openapi;
 mod operating;
 mod producers;
 mod queued_keys;
+mod raising;
 mod redis_settings;
 mod repeats;
 mod revoke;

@@ -13,7 +13,7 @@ use logmon_core::notification::{
 };
 use logmon_core::page::Cursor;
 use logmon_core::tasks::{ChannelInput, Task as _, TestChannel, Tested};
-use logmon_store::db::channels::{self, OpenChannelError, SaveChannelError, ShownChannel};
+use logmon_store::db::channels::{self, Deleted, OpenChannelError, SaveChannelError, ShownChannel};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -250,19 +250,26 @@ pub async fn change(
     Ok(Json(ChannelView::from(changed.ok_or_else(|| ApiError::no_such("Channel"))?)))
 }
 
-/// Deletes a channel with its deliveries: what it has not told yet is not told.
+/// Deletes a channel with its deliveries, unless a rule tells it: what it has not told yet is not told.
 #[utoipa::path(
     delete,
     path = "/api/channels/{id}/",
     params(("id" = i64, Path, description = "The channel's id.")),
-    responses((status = 204, description = "It is gone."), NoSuch)
+    responses(
+        (status = 204, description = "It is gone."),
+        NoSuch,
+        (status = 409, description = "Rules tell it.", body = Detail)
+    )
 )]
 pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
     let id = channel_id(&id)?;
-    if state.database(move |conn| channels::delete(conn, id)).await? {
-        Ok(HttpResponse::NoContent().finish())
-    } else {
-        Err(ApiError::no_such("Channel"))
+    match state.database(move |conn| channels::delete(conn, id)).await? {
+        Deleted::Yes => Ok(HttpResponse::NoContent().finish()),
+        Deleted::NoSuch => Err(ApiError::no_such("Channel")),
+        Deleted::InUse(rules) => {
+            let detail = format!("Rules tell it: take it out of them first. They are {}.", rules.join(", "));
+            Err(ApiError::detail(ErrorCode::Conflict, detail))
+        }
     }
 }
 

@@ -174,6 +174,12 @@ impl From<SaveRuleError> for ApiError {
             SaveRuleError::NoSuchApp(AppId(app)) => {
                 FieldErrors::one("app", format!("Invalid pk \"{app}\" - object does not exist.")).into()
             }
+            SaveRuleError::NoSuchChannels(missing) => {
+                let message = |id: &ChannelId| format!("Invalid pk \"{}\" - object does not exist.", id.0);
+                let mut errors = FieldErrors::default();
+                errors.add("channels", missing.iter().map(message).collect());
+                errors.into()
+            }
             SaveRuleError::TooMany => FieldErrors::non_field(format!("There may be {RULES_MAX} rules at most.")).into(),
             SaveRuleError::Changed => {
                 Self::detail(ErrorCode::PreconditionFailed, "The rule was changed meanwhile: read it again.")

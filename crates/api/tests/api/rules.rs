@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::channels::{ANY, make};
 use crate::common::{Api, System};
 use crate::story::run_task;
 
@@ -38,6 +39,10 @@ fn the_seeds_rule_is_there_from_the_start_and_stays() {
 fn rules_are_made_changed_and_removed() {
     let system = System::new();
     let api = system.serve();
+    system.database.execute(
+        "INSERT INTO core_channel (id, kind, name, config, created_at)
+         VALUES (1, 'webhook', 'a', '{}', NOW(6)), (3, 'webhook', 'b', '{}', NOW(6))",
+    );
     let made = api.post(
         "/api/rules/",
         &json!({"name":" 支付 slow ","app":1,"level":"ERROR","threshold":5,"window":"5m",
@@ -87,10 +92,36 @@ fn rules_are_made_changed_and_removed() {
 }
 
 #[test]
+fn a_rule_tells_channels_that_exist_for_as_long_as_it_does() {
+    let system = System::new();
+    let api = system.serve_with(&[ANY]);
+    let channel = make(&api, &json!({"kind": "webhook", "name": "ops", "config": {"url": "http://127.0.0.1:9/"}}));
+    let channel = &channel["id"];
+    let rule = |channels: Value| json!({"name": "slow", "threshold": 1, "channels": channels});
+    let missing = json!({"channels": ["Invalid pk \"98\" - object does not exist.", "Invalid pk \"99\" - object does not exist."]});
+    let refused = api.post("/api/rules/", &rule(json!([99, channel, 98])));
+    assert_eq!((refused.status, refused.json()), (400, missing.clone()));
+    let made = api.post("/api/rules/", &rule(json!([channel])));
+    assert_eq!((made.status, &made.json()["channels"]), (201, &json!([channel])));
+    let path = format!("/api/rules/{}/", made.json()["id"]);
+    assert_eq!(send(&api, "PATCH", &path, "*", &json!({"channels": [98, 99]})), (400, missing));
+    let path_of_channel = format!("/api/channels/{channel}/");
+    let refused = api.send("DELETE", &path_of_channel, &[], None);
+    let detail = json!({"detail": "Rules tell it: take it out of them first. They are slow."});
+    assert_eq!((refused.status, refused.json()), (409, detail));
+    assert_eq!(send(&api, "PATCH", &path, "*", &json!({"channels": []})).0, 200);
+    assert_eq!(api.send("DELETE", &path_of_channel, &[], None).status, 204);
+    assert_eq!(api.send("DELETE", &path_of_channel, &[], None).status, 404);
+}
+
+#[test]
 fn a_rule_goes_with_its_app() {
     let system = System::new();
-    let (api, _worker) = (system.serve(), system.work(&[]));
-    api.post("/api/rules/", &json!({"name": "shop", "threshold": 1, "app": 1, "channels": [1]}));
+    let (api, _worker) = (system.serve_with(&[ANY]), system.work(&[ANY]));
+    let channel = make(&api, &json!({"kind": "webhook", "name": "ops", "config": {"url": "http://127.0.0.1:9/"}}));
+    let channel = &channel["id"];
+    let made = api.post("/api/rules/", &json!({"name": "shop", "threshold": 1, "app": 1, "channels": [channel]}));
+    assert_eq!(made.status, 201, "{}", made.json());
     api.run(&api.send("DELETE", "/api/apps/1/", &[], None));
     assert_eq!(system.database.number("SELECT COUNT(*) FROM core_rule WHERE app_id IS NOT NULL"), 0);
     assert_eq!(system.database.number("SELECT COUNT(*) FROM core_rulechannel"), 0);
@@ -109,7 +140,7 @@ fn the_settings_of_the_check_set_their_rule_where_they_say_something() {
     assert_eq!(send(&api, "PATCH", &path, "*", &json!({"threshold": 2})).0, 200);
     assert_eq!(run_task(&system, CHECK), 1, "the rule is what is stored");
     drop(worker);
-    let _worker = system.work(&[("CHECK_THRESHOLD", "50"), ("CHECK_WINDOW", "90s")]);
+    let _worker = system.work(&[("CHECK_THRESHOLD", "50"), ("CHECK_WINDOW", "15m")]);
     run_task(&system, CHECK);
-    assert_eq!((&rule(&api)["threshold"], &rule(&api)["window"]), (&json!(50), &json!("90s")));
+    assert_eq!((&rule(&api)["threshold"], &rule(&api)["window"]), (&json!(50), &json!("15m")));
 }

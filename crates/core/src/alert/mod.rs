@@ -22,6 +22,7 @@ pub use content::{Ended, Telling};
 pub use counts::{Counts, Needs, hour};
 pub use event::{AlertEvent, AlertEventKind};
 pub use pattern::most_frequent;
+pub(crate) use rule::WINDOWS;
 pub use rule::{ERROR_LOGS, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity};
 pub use silence::{NewSilence, Recurrence, Silence, SilenceChange, SilenceFilter, SilenceId, SilenceState};
 pub use span::short;

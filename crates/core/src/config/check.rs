@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use super::values;
-use crate::alert::{Condition, Kind};
+use crate::alert::{self, Condition, Kind, WINDOWS};
 
 /// When an app's errors are too many: what is set here is what the rule `error-logs` says.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct CheckSettings {
-    /// How far back the rule error-logs counts an app's ERROR logs; 10m, or what /api/rules/ says, when empty
-    #[arg(long, env = "CHECK_WINDOW", value_parser = values::duration)]
+    /// How far back, in whole minutes, the rule error-logs counts an app's ERROR logs; 10m, or what /api/rules/ says, when empty
+    #[arg(long, env = "CHECK_WINDOW", value_parser = window)]
     pub check_window: Option<Duration>,
 
     /// How many ERROR logs within the window are still no reason for an alert; 100, or what /api/rules/ says, when empty
@@ -39,6 +39,13 @@ pub struct ScheduleSettings {
     /// The hour of the day, in TIME_ZONE, at which yesterday's summaries are made
     #[arg(long, env = "SUMMARY_HOUR", default_value = "0", value_parser = hour)]
     pub summary_hour: u8,
+}
+
+fn window(text: &str) -> Result<Duration, String> {
+    alert::minutes(text, &WINDOWS).map_err(|_wrong| {
+        let (least, most) = (alert::short(*WINDOWS.start()), alert::short(*WINDOWS.end()));
+        format!("a time in whole minutes such as 10m or 1h, from {least} to {most}, is expected")
+    })
 }
 
 fn threshold(text: &str) -> Result<u64, String> {

@@ -146,10 +146,14 @@ mod tests {
         const URL: &str = "--database-url=mysql://u@h/d";
         let zone = refused(&[URL, "--time-zone=Mars/Base"]);
         assert_eq!(zone, "TIME_ZONE is \"Mars/Base\", but a name such as Asia/Shanghai or UTC is expected");
+        // What the rule of the settings could not say otherwise.
+        assert!(
+            refused(&[URL, "--check-window=90s"]).starts_with("CHECK_WINDOW is \"90s\", but a time in whole minutes")
+        );
         let window = refused(&[URL, "--check-window=soon"]);
         assert_eq!(
             window,
-            "CHECK_WINDOW is \"soon\", but a time such as 10m, 90s or 1h, from one second to ten years, is expected"
+            "CHECK_WINDOW is \"soon\", but a time in whole minutes such as 10m or 1h, from 1m to 7d, is expected"
         );
     }
 

@@ -11,8 +11,8 @@ use logmon_core::seal::{CannotOpen, Sealer};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::schema::core_channel;
-use super::{Connection, DbError, utc};
+use super::schema::{core_channel, core_rule, core_rulechannel};
+use super::{Connection, DbError, transaction, utc};
 
 /// What the sealed configurations of channels are sealed for.
 const PURPOSE: &str = "channel";
@@ -192,12 +192,55 @@ pub fn update(
     Ok(diesel::update(core_channel::table.find(id.0)).set(row).execute(conn)? > 0)
 }
 
-/// Deletes a channel with its deliveries; false when there is none.
+/// What became of a channel that was to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deleted {
+    /// It is gone.
+    Yes,
+    /// There was none.
+    NoSuch,
+    /// Rules tell it, of these names.
+    InUse(Vec<String>),
+}
+
+/// Deletes a channel with its deliveries, unless a rule tells it.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn delete(conn: &mut Connection, id: ChannelId) -> Result<bool, DbError> {
-    Ok(diesel::delete(core_channel::table.find(id.0)).execute(conn)? > 0)
+pub fn delete(conn: &mut Connection, id: ChannelId) -> Result<Deleted, DbError> {
+    transaction(conn, |conn| {
+        // Whoever has a rule tell it holds the row until that is stored, and this waits for it.
+        let found: Option<i64> =
+            core_channel::table.find(id.0).select(core_channel::id).for_update().first(conn).optional()?;
+        if found.is_none() {
+            return Ok(Deleted::NoSuch);
+        }
+        let rules: Vec<String> = core_rulechannel::table
+            .inner_join(core_rule::table)
+            .select(core_rule::name)
+            .filter(core_rulechannel::channel_id.eq(id.0))
+            .order(core_rule::name)
+            .load(conn)?;
+        if !rules.is_empty() {
+            return Ok(Deleted::InUse(rules));
+        }
+        diesel::delete(core_channel::table.find(id.0)).execute(conn)?;
+        Ok(Deleted::Yes)
+    })
+}
+
+/// Those of these channels that there are none of. The others stay until the transaction ends.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn missing(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<ChannelId>, DbError> {
+    let found: Vec<i64> = core_channel::table
+        .select(core_channel::id)
+        .filter(core_channel::id.eq_any(ids.iter().map(|id| id.0)))
+        .order(core_channel::id)
+        .for_update()
+        .load(conn)?;
+    Ok(ids.iter().copied().filter(|id| !found.contains(&id.0)).collect())
 }
 
 /// Claims a channel, so that one worker at a time uses it; a claim that is not renewed ends. False when another has it,

@@ -14,7 +14,7 @@ use logmon_core::page::Page;
 use thiserror::Error;
 
 use super::schema::{core_rule, core_rulechannel};
-use super::{Connection, DbError, Retryable, apps, transaction, utc};
+use super::{Connection, DbError, Retryable, apps, channels, transaction, utc};
 
 /// How many rules there may be: each is evaluated every few minutes.
 pub const RULES_MAX: i64 = 2_000;
@@ -116,6 +116,9 @@ pub enum SaveRuleError {
     /// There is no such app.
     #[error("the app does not exist")]
     NoSuchApp(AppId),
+    /// There are no such channels.
+    #[error("channels do not exist")]
+    NoSuchChannels(Vec<ChannelId>),
     /// There are [`RULES_MAX`] already.
     #[error("there are too many rules")]
     TooMany,
@@ -140,7 +143,12 @@ impl Retryable for SaveRuleError {
     fn is_retryable(&self) -> bool {
         match self {
             Self::Db(error) => error.is_retryable(),
-            Self::NameTaken | Self::NoSuchApp(_) | Self::TooMany | Self::Changed | Self::IsOfTheSettings => false,
+            Self::NameTaken
+            | Self::NoSuchApp(_)
+            | Self::NoSuchChannels(_)
+            | Self::TooMany
+            | Self::Changed
+            | Self::IsOfTheSettings => false,
         }
     }
 }
@@ -373,10 +381,13 @@ fn check(conn: &mut Connection, rule: &NewRule, own: Option<RuleId>) -> Result<(
     if same.is_some_and(|id| own != Some(RuleId(id))) {
         return Err(SaveRuleError::NameTaken);
     }
-    match rule.app {
-        Some(app) if apps::get(conn, app)?.is_none() => Err(SaveRuleError::NoSuchApp(app)),
-        _ => Ok(()),
+    if let Some(app) = rule.app
+        && apps::get(conn, app)?.is_none()
+    {
+        return Err(SaveRuleError::NoSuchApp(app));
     }
+    let missing = channels::missing(conn, &rule.channels)?;
+    if missing.is_empty() { Ok(()) } else { Err(SaveRuleError::NoSuchChannels(missing)) }
 }
 
 fn set_channels(conn: &mut Connection, id: RuleId, channels: &[ChannelId]) -> Result<(), DbError> {

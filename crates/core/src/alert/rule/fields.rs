@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// How far back a rule may look. Texts are in no count: their logs are read.
-const WINDOWS: RangeInclusive<Duration> = MINUTE..=Duration::from_secs(7 * 86_400);
+pub(crate) const WINDOWS: RangeInclusive<Duration> = MINUTE..=Duration::from_secs(7 * 86_400);
 const WINDOWS_WITH_TEXT: RangeInclusive<Duration> = MINUTE..=HOUR;
 const EVERY: RangeInclusive<Duration> = MINUTE..=DAY;
 const THRESHOLDS: RangeInclusive<i64> = 0..=1_000_000_000;

@@ -2,6 +2,8 @@
 
 mod fields;
 
+pub(crate) use fields::WINDOWS;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};

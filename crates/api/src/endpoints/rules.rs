@@ -56,6 +56,8 @@ pub struct RuleView {
     severity: Severity,
     /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
     resolve_after: u32,
+    /// After more changes of state than this within 6 hours an alert flaps; 0 is never.
+    flapping_after: u32,
     /// Who is told.
     #[schema(value_type = Vec<i64>)]
     channels: Vec<ChannelId>,
@@ -101,6 +103,10 @@ pub struct RuleBody {
     /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
     #[schema(nullable = false, minimum = 0, maximum = 1_000, default = 3)]
     pub resolve_after: Option<u32>,
+    /// After more changes of state than this within 6 hours an alert flaps: people are told so once, and then nothing until it has
+    /// stayed the same for an hour. 0 is never.
+    #[schema(nullable = false, minimum = 0, maximum = 100, default = 6)]
+    pub flapping_after: Option<u32>,
     /// The ids of the channels through which people are told.
     #[schema(nullable = false, max_items = 20)]
     pub channels: Option<Vec<i64>>,
@@ -145,7 +151,7 @@ pub struct MatchParameter {
 impl From<Rule> for RuleView {
     fn from(rule: Rule) -> Self {
         let Rule { id, says, created_at, updated_at } = rule;
-        let NewRule { name, app, condition, every, severity, resolve_after, channels, state } = says;
+        let NewRule { name, app, condition, every, severity, resolve_after, flapping_after, channels, state } = says;
         Self {
             id,
             name,
@@ -159,6 +165,7 @@ impl From<Rule> for RuleView {
             every: short(every),
             severity,
             resolve_after,
+            flapping_after,
             channels,
             enabled: state == RuleState::Enabled,
             created_at,

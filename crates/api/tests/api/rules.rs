@@ -22,7 +22,7 @@ fn the_seeds_rule_is_there_from_the_start_and_stays() {
     assert_eq!(rules.as_array().unwrap().len(), 1);
     let rule = &rules[0];
     let expected = json!({"name": "error-logs", "app": null, "kind": "more_than", "level": "ERROR", "text": null,
-        "threshold": 100, "factor": null, "window": "10m", "every": "10m", "severity": "critical", "resolve_after": 3,
+        "threshold": 100, "factor": null, "window": "10m", "every": "10m", "severity": "critical", "resolve_after": 3, "flapping_after": 6,
         "channels": [], "enabled": true});
     for (key, value) in expected.as_object().unwrap() {
         assert_eq!(&rule[key], value, "{key}");

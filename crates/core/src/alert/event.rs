@@ -44,6 +44,8 @@ pub enum AlertEventKind {
     Assigned,
     /// It was raised and resolved again and again.
     Flapping,
+    /// It is no more.
+    Calmed,
     /// It is still open, nobody looks after it, and channels were told so.
     Repeated,
     /// A silence keeps people from being told of it.
@@ -54,17 +56,23 @@ pub enum AlertEventKind {
 
 impl AlertEventKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Opened,
         Self::Acknowledged,
         Self::Resolved,
         Self::Reopened,
         Self::Assigned,
         Self::Flapping,
+        Self::Calmed,
         Self::Repeated,
         Self::Silenced,
         Self::Unsilenced,
     ];
+
+    /// Whether the alert is open when it was not before, or the other way round.
+    pub fn changes_state(self) -> bool {
+        matches!(self, Self::Opened | Self::Resolved | Self::Reopened)
+    }
 
     /// Its name on the wire and in the table.
     pub fn as_str(self) -> &'static str {
@@ -75,6 +83,7 @@ impl AlertEventKind {
             Self::Reopened => "reopened",
             Self::Assigned => "assigned",
             Self::Flapping => "flapping",
+            Self::Calmed => "calmed",
             Self::Repeated => "repeated",
             Self::Silenced => "silenced",
             Self::Unsilenced => "unsilenced",

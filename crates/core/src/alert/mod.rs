@@ -27,6 +27,6 @@ pub use rule::{ERROR_LOGS, NewRule, Rule, RuleFilter, RuleId, RuleState, Severit
 pub use silence::{NewSilence, Recurrence, Silence, SilenceChange, SilenceFilter, SilenceId, SilenceState};
 pub use span::short;
 pub(crate) use span::{minutes, seconds};
-pub use told::Told;
+pub use told::{CALM, FLAPPING_WINDOW, Told};
 pub use watchlist::{Passing, Turn, Watchlist};
 pub use windows::{Due, REACH, due, overlapping};

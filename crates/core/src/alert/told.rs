@@ -1,8 +1,15 @@
 //! What people have been told of an alert, and what they are to be told next. Where something kept it from them, they are told
 //! the difference afterwards, and nothing of what came and went meanwhile.
 
+use chrono::TimeDelta;
+
 use super::AlertEventKind;
 use crate::notification::EventKind;
+
+/// Within which time the changes of state of an alert are counted to see whether it flaps.
+pub const FLAPPING_WINDOW: TimeDelta = TimeDelta::hours(6);
+/// For how long an alert that flaps has to stay the same until it does no more.
+pub const CALM: TimeDelta = TimeDelta::hours(1);
 
 /// What people were told of an alert last, or what there is to tell of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +57,7 @@ impl Told {
                 | AlertEventKind::Reopened
                 | AlertEventKind::Assigned
                 | AlertEventKind::Flapping
+                | AlertEventKind::Calmed
                 | AlertEventKind::Silenced
                 | AlertEventKind::Unsilenced => None,
             },
@@ -63,7 +71,7 @@ mod tests {
 
     #[test]
     fn what_people_know_already_is_not_told_again() {
-        use AlertEventKind::{Acknowledged, Assigned, Opened, Reopened, Resolved, Unsilenced};
+        use AlertEventKind::{Acknowledged, Assigned, Calmed, Flapping, Opened, Reopened, Resolved, Unsilenced};
         for (told, is, happened, news) in [
             (Told::Over, Told::Open, Opened, Some(EventKind::Opened)),
             (Told::Open, Told::Open, Acknowledged, Some(EventKind::Acknowledged)),
@@ -77,6 +85,12 @@ mod tests {
             (Told::Over, Told::Over, Unsilenced, None),
             (Told::Open, Told::Over, Unsilenced, Some(EventKind::Resolved)),
             (Told::Open, Told::Open, Unsilenced, None),
+            (Told::Over, Told::Flapping, Flapping, Some(EventKind::Flapping)),
+            (Told::Flapping, Told::Flapping, Resolved, None),
+            (Told::Flapping, Told::Over, Calmed, Some(EventKind::Resolved)),
+            (Told::Flapping, Told::Open, Calmed, Some(EventKind::Opened)),
+            // It began to flap, and calmed down, in a silence.
+            (Told::Over, Told::Over, Unsilenced, None),
         ] {
             assert_eq!(told.news(is, happened), news, "{told:?} {is:?} {happened:?}");
         }

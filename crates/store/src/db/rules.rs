@@ -34,6 +34,7 @@ struct RuleRow {
     every_seconds: i32,
     severity: String,
     resolve_after: i32,
+    flapping_after: i32,
     is_enabled: bool,
     created_at: NaiveDateTime,
     updated_at: NaiveDateTime,
@@ -56,6 +57,7 @@ impl RuleRow {
             every: seconds(self.every_seconds),
             severity: Severity::from_name(&self.severity)?,
             resolve_after: u32::try_from(self.resolve_after).unwrap_or(0),
+            flapping_after: u32::try_from(self.flapping_after).unwrap_or(0),
             channels,
             state: if self.is_enabled { RuleState::Enabled } else { RuleState::Disabled },
         };
@@ -81,6 +83,7 @@ struct RuleValues<'a> {
     every_seconds: i32,
     severity: &'a str,
     resolve_after: i32,
+    flapping_after: i32,
     is_enabled: bool,
     updated_at: NaiveDateTime,
 }
@@ -101,6 +104,7 @@ impl<'a> RuleValues<'a> {
             every_seconds: seconds(rule.every),
             severity: rule.severity.as_str(),
             resolve_after: i32::try_from(rule.resolve_after).unwrap_or(i32::MAX),
+            flapping_after: i32::try_from(rule.flapping_after).unwrap_or(i32::MAX),
             is_enabled: rule.state == RuleState::Enabled,
             updated_at: updated_at.naive_utc(),
         }

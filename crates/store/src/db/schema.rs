@@ -276,6 +276,7 @@ diesel::table! {
         created_at -> Datetime,
         updated_at -> Datetime,
         evaluated_until -> Nullable<Datetime>,
+        flapping_after -> Integer,
     }
 }
 

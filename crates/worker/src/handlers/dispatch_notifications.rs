@@ -38,7 +38,8 @@ fn tell_again(context: &Context) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Notes which alerts a silence has begun for, and has told what those that none is for any more kept back.
+/// Notes which alerts a silence has begun for, and has told what was kept back of those that none is for any more, or that flapped
+/// and have calmed down.
 fn settle(context: &Context) -> Result<(), Failure> {
     context.may_go_on()?;
     let (mut conn, now) = (context.database.get()?, context.clock.now());

@@ -13,7 +13,7 @@ use crate::rig::{Rig, log};
 impl Rig {
     /// With the apps 1 and 2, and a rule for each that raises an alert at the first error, tells channel 7, and is calm again after
     /// one window.
-    fn telling() -> Self {
+    pub(crate) fn telling() -> Self {
         let rig = Self::new(2, 24 * 14);
         rig.database.execute(
             "INSERT INTO core_channel (id, kind, name, config, created_at) VALUES (7, 'webhook', 'ops', '{}', '2026-11-23')",
@@ -23,7 +23,7 @@ impl Rig {
     }
 
     /// Makes a silence as `POST /api/silences/` does.
-    fn silence(&self, says: &Value) -> Silence {
+    pub(crate) fn silence(&self, says: &Value) -> Silence {
         let mut body = json!({"created_by": "li", "comment": "deploy"});
         body.as_object_mut().unwrap().extend(says.as_object().unwrap().clone());
         let text = body.to_string();
@@ -33,7 +33,7 @@ impl Rig {
     }
 
     /// Ten minutes pass, with an error of each of these apps in them; then rules are evaluated, and what is due is told.
-    fn window(&self, failing: &[i64]) {
+    pub(crate) fn window(&self, failing: &[i64]) {
         let at = self.now() + TimeDelta::minutes(1);
         self.store(failing.iter().map(|app| log(*app, Level::Error, "boom", at)).collect());
         self.pass(10);
@@ -43,7 +43,7 @@ impl Rig {
     }
 
     /// What was told, the oldest first: `alert.opened 1` is of app 1.
-    fn told(&self) -> Vec<String> {
+    pub(crate) fn told(&self) -> Vec<String> {
         self.database.lines(
             "SELECT CONCAT_WS(' ', n.event, JSON_VALUE(n.payload, '$.app.id')) AS line
              FROM core_notification n JOIN core_delivery d ON d.event_id = n.event_id
@@ -51,11 +51,11 @@ impl Rig {
         )
     }
 
-    fn alert(&self, id: AlertId) -> Alert {
+    pub(crate) fn alert(&self, id: AlertId) -> Alert {
         alerts::get(&mut self.database.connect(), id).unwrap().unwrap()
     }
 
-    fn timeline(&self, id: AlertId) -> Vec<&'static str> {
+    pub(crate) fn timeline(&self, id: AlertId) -> Vec<&'static str> {
         let events = alert_events::of_alert(&mut self.database.connect(), id).unwrap();
         events.iter().map(|event| event.kind.as_str()).collect()
     }
@@ -69,7 +69,7 @@ impl Rig {
     }
 }
 
-fn in_minutes(rig: &Rig, minutes: i64) -> Value {
+pub(crate) fn in_minutes(rig: &Rig, minutes: i64) -> Value {
     json!((rig.now() + TimeDelta::minutes(minutes)).to_rfc3339())
 }
 

@@ -42,6 +42,8 @@ pub struct AlertView {
     resolved_by: Option<String>,
     assigned_to: Option<String>,
     note: Option<String>,
+    /// Whether it opens and resolves again and again, so that nobody is told of that any more.
+    is_flapping: bool,
     /// The silence that keeps people from being told of it, or kept them when it was resolved.
     #[schema(value_type = Option<i64>)]
     silenced_by: Option<SilenceId>,
@@ -135,6 +137,7 @@ impl From<Alert> for AlertView {
             resolved_by,
             assigned_to: alert.assigned_to,
             note: alert.note,
+            is_flapping: alert.is_flapping,
             silenced_by: alert.silenced_by,
             finding: alert.finding.map(FindingView::from),
         }
@@ -158,8 +161,8 @@ pub struct EventView {
     /// The same wherever people are told of it.
     #[schema(value_type = String)]
     event_id: EventId,
-    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned`, `flapping`, `repeated`, `silenced` or
-    /// `unsilenced`.
+    /// `opened`, `acknowledged`, `resolved`, `reopened`, `assigned`, `flapping`, `calmed`, `repeated`,
+    /// `silenced` or `unsilenced`.
     #[schema(example = "opened")]
     kind: &'static str,
     #[serde(serialize_with = "rfc3339")]

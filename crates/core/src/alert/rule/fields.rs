@@ -22,10 +22,12 @@ const WINDOWS_WITH_TEXT: RangeInclusive<Duration> = MINUTE..=HOUR;
 const EVERY: RangeInclusive<Duration> = MINUTE..=DAY;
 const THRESHOLDS: RangeInclusive<i64> = 0..=1_000_000_000;
 const RESOLVE_AFTER: RangeInclusive<i64> = 0..=1_000;
+const FLAPPING_AFTER: RangeInclusive<i64> = 0..=100;
 
 /// What a rule says that says nothing of it.
 const WINDOW_DEFAULT: Duration = Duration::from_secs(600);
 const RESOLVE_AFTER_DEFAULT: u32 = 3;
+const FLAPPING_AFTER_DEFAULT: u32 = 6;
 
 /// The names of the kinds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,6 +118,12 @@ impl NewRule {
             RESOLVE_AFTER_DEFAULT,
             |value| field::integer(value, &RESOLVE_AFTER).map(|n| u32::try_from(n).unwrap_or(0)),
         );
+        let flapping_after = reader.read(
+            "flapping_after",
+            |base| base.flapping_after,
+            FLAPPING_AFTER_DEFAULT,
+            |value| field::integer(value, &FLAPPING_AFTER).map(|n| u32::try_from(n).unwrap_or(0)),
+        );
         let channels = reader.read("channels", |base| base.channels.clone(), Vec::new(), channels);
         let state = reader.read(
             "enabled",
@@ -126,11 +134,24 @@ impl NewRule {
                     .map(|on| if on == Some(false) { RuleState::Disabled } else { RuleState::Enabled })
             },
         );
-        let read = name.zip(condition).zip(app).zip(every).zip(severity).zip(resolve_after).zip(channels).zip(state);
-        let Some((((((((name, condition), app), every), severity), resolve_after), channels), state)) = read else {
+        let read = name.zip(condition).zip(app).zip(every).zip(severity).zip(resolve_after).zip(flapping_after);
+        let read = read.zip(channels).zip(state);
+        let Some(((((((((name, condition), app), every), severity), resolve_after), flapping_after), channels), state)) =
+            read
+        else {
             return Err(reader.errors);
         };
-        reader.errors.into_result(Self { name, app, condition, every, severity, resolve_after, channels, state })
+        reader.errors.into_result(Self {
+            name,
+            app,
+            condition,
+            every,
+            severity,
+            resolve_after,
+            flapping_after,
+            channels,
+            state,
+        })
     }
 
     /// This rule, to be stored in the place of `stored`.
@@ -297,7 +318,7 @@ mod tests {
     #[test]
     fn what_is_not_sent_has_its_default_or_stays() {
         let rule = read(&json!({"name": "slow", "threshold": 5}), None).unwrap();
-        assert_eq!((rule.app, rule.every, rule.resolve_after), (None, WINDOW_DEFAULT, 3));
+        assert_eq!((rule.app, rule.every, rule.resolve_after, rule.flapping_after), (None, WINDOW_DEFAULT, 3, 6));
         assert_eq!(rule.condition.level, Some(Level::Error));
         assert_eq!(rule.condition.kind, Kind::MoreThan(5));
         let app = json!({"app": 7, "window": "1h", "text": "支付", "channels": [2, "1", 2], "enabled": false});
@@ -329,11 +350,13 @@ mod tests {
     #[test]
     fn every_wrong_field_is_named() {
         let wrong = json!({
-            "app": "x", "level": "LOUD", "kind": "some", "every": "30s", "severity": "dire", "resolve_after": -1,
+            "app": "x", "level": "LOUD", "kind": "some", "every": "30s", "severity": "dire", "resolve_after": -1, "flapping_after": 101,
             "channels": "1", "enabled": "perhaps",
         });
         let errors = read(&wrong, None).unwrap_err();
-        for field in ["name", "app", "kind", "every", "severity", "resolve_after", "channels", "enabled"] {
+        for field in
+            ["name", "app", "kind", "every", "severity", "resolve_after", "flapping_after", "channels", "enabled"]
+        {
             assert!(errors[field].is_array(), "{field}: {errors}");
         }
         let wrong = json!({"name": "x", "level": "LOUD", "threshold": 1e12, "window": "8d", "factor": 1});

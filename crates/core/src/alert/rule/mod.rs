@@ -49,6 +49,8 @@ pub struct NewRule {
     pub severity: Severity,
     /// After how many calm windows in a row its alerts are resolved by themselves; 0 is never.
     pub resolve_after: u32,
+    /// After how many changes of state within [`FLAPPING_WINDOW`](crate::alert::FLAPPING_WINDOW) an alert flaps; 0 is never.
+    pub flapping_after: u32,
     /// Who is told, each once.
     pub channels: Vec<ChannelId>,
     /// Whether it is evaluated.

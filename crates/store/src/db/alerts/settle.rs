@@ -1,4 +1,4 @@
-//! Alerts that silences begin or end for while nothing else happens to them.
+//! Alerts that silences begin or end for, or that calm down, while nothing else happens to them.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use logmon_core::app::AppId;
 use super::super::schema::core_alert;
 use super::super::{Connection, DbError, alert_events, apps, silences, transaction};
 
-/// The alerts that a silence has begun for, or that none is for any more, as far as anybody is still to know of them: the
-/// oldest first.
+/// The alerts that a silence has begun for, or that none is for any more, as far as anybody is still to know of them; and those
+/// that flapped and have calmed down. The oldest first.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -33,12 +33,13 @@ pub fn unsettled(conn: &mut Connection, now: DateTime<Utc>) -> Result<Vec<AlertI
             Some(by) => !active.iter().filter(concerns).any(|silence| silence.id.0 == *by),
         }
     };
-    let ids: BTreeSet<i64> = rows.iter().filter(|row| changed(row)).map(|row| row.0).collect();
-    Ok(ids.into_iter().map(AlertId).collect())
+    let mut ids: BTreeSet<AlertId> = rows.iter().filter(|row| changed(row)).map(|row| AlertId(row.0)).collect();
+    ids.extend(alert_events::calm(conn, now)?);
+    Ok(ids.into_iter().collect())
 }
 
-/// Notes of an alert which silence it is under at `now`, if any, and tells what is to be told when it is under none any more;
-/// however many try at once.
+/// Notes of an alert which silence it is under at `now`, if any, and whether it still flaps, and tells what is to be told when it
+/// is under none, or does not, any more; however many try at once.
 ///
 /// # Errors
 /// See [`DbError`].

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod apps;
+pub mod backtest;
 pub mod channels;
 pub mod dead_letters;
 pub mod deliveries;
@@ -19,9 +20,20 @@ pub mod workers;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use logmon_core::python::{self, Int};
-use serde::Serializer;
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::error::ApiError;
+
+/// From a moment on, before a moment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Range)]
+pub struct RangeView {
+    #[serde(serialize_with = "rfc3339")]
+    since: DateTime<Utc>,
+    #[serde(serialize_with = "rfc3339")]
+    until: DateTime<Utc>,
+}
 
 /// A time as DRF writes it: RFC 3339 in UTC with microseconds and `Z`.
 fn rfc3339<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -8,8 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules, silences,
-    summaries, tasks, workers,
+    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules,
+    silences, summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -39,6 +39,7 @@ fn api() -> Vec<Endpoint> {
             .patch(call!(apps::change))
             .delete(call!(apps::delete)),
         Endpoint::new("/rules", "Rule List", "").get(call!(rules::list)).post(call!(rules::create)),
+        Endpoint::new("/rules/test", "Rule Test", "").post(call!(backtest::test)),
         Endpoint::new("/rules/{id}", "Rule Instance", "")
             .get(call!(rules::show))
             .put(call!(rules::replace))

@@ -1,5 +1,6 @@
 //! Rules over HTTP, and what the settings of the check make of theirs.
 
+use logmon_core::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::channels::{ANY, make};
@@ -143,4 +144,42 @@ fn the_settings_of_the_check_set_their_rule_where_they_say_something() {
     let _worker = system.work(&[("CHECK_THRESHOLD", "50"), ("CHECK_WINDOW", "15m")]);
     run_task(&system, CHECK);
     assert_eq!((&rule(&api)["threshold"], &rule(&api)["window"]), (&json!(50), &json!("15m")));
+}
+
+#[test]
+fn a_rule_is_tested_on_the_past_without_being_stored() {
+    let system = System::new();
+    let api = system.serve();
+    let hour = 3_600;
+    let now = SystemClock.now().timestamp();
+    // Bursts of 1, 2, … 5 errors, each in an hour of its own; of these the last two are an alert's.
+    let log = |hours_ago: i64, app: i64| json!({"app": app, "level": "ERROR", "message": "boom", "timestamp": (now / hour - hours_ago) * hour});
+    let logs: Vec<Value> = [(60, 1), (50, 2), (40, 3), (30, 4), (29, 5)]
+        .into_iter()
+        .flat_map(|(hours_ago, count)| (0..count).map(move |_| log(hours_ago, 1)))
+        .chain([log(20, 2)])
+        .collect();
+    assert_eq!(api.post("/api/logs/", &json!(logs)).json()["accepted"], 16);
+    let rule = json!({"threshold": 1, "window": "1h", "every": "1h"});
+    let test = |query: &str, rule: &Value| {
+        let answer = api.post(&format!("/api/rules/test/{query}"), rule);
+        (answer.status, answer.json())
+    };
+    let (status, tested) = test("", &rule);
+    assert_eq!(status, 200, "{tested}");
+    assert_eq!((&tested["alerts"], &tested["breached"], &tested["approx"]), (&json!(3), &json!(4), &json!(false)));
+    assert_eq!(tested["apps"], json!([{"app": 1, "alerts": 3, "breached": 4}]));
+    let windows = tested["windows"].as_array().unwrap();
+    let seen: Vec<_> =
+        windows.iter().map(|window| (window["count"].as_u64().unwrap(), window["raises"] == true)).collect();
+    assert_eq!(seen, [(5, false), (4, true), (3, true), (2, true)]);
+    assert_eq!(test("?days=2", &rule).1["breached"], 3);
+    let quiet = json!({"kind": "none", "app": 2, "window": "1h", "every": "1h"});
+    assert!(test("", &quiet).1["breached"].as_u64().unwrap() >= 18);
+    let text = json!({"threshold": 1, "text": "boom"});
+    let refused = json!({"days": ["Expected a number from 1 to 30."], "text": ["No count knows texts: only a rule without one can be tested."]});
+    assert_eq!(test("?days=31", &text), (400, refused));
+    assert_eq!(test("", &json!({})), (400, json!({"threshold": ["This field is required."]})));
+    assert_eq!(test("", &json!({"threshold": 1, "app": 9})).0, 400);
+    assert_eq!(api.get("/api/rules/").json().as_array().unwrap().len(), 1, "nothing was stored");
 }

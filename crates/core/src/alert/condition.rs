@@ -1,10 +1,15 @@
 //! What a rule looks for in an app's logs, and whether it is there.
 
+use std::ops::Range;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use super::{Counts, Needs};
+use crate::app::AppId;
 use crate::log::Level;
+
+const DAY: TimeDelta = TimeDelta::days(1);
 
 /// What a rule looks for in an app's logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +124,40 @@ impl Condition {
             }
         };
         if breached { Outcome::Breached } else { Outcome::Calm }
+    }
+
+    /// The counts that a window is judged by, which begins and ends on a minute.
+    pub fn add_needs(&self, window: &Range<DateTime<Utc>>, needs: &mut Needs) {
+        match self.kind {
+            Kind::Multiple { .. } => needs.add(&(window.start - DAY..window.end - DAY), self.level),
+            Kind::Silence => needs.add_firsts(),
+            Kind::MoreThan(_) => {}
+        }
+        needs.add(window, self.level);
+    }
+
+    /// What there is in an app's window, by what `count` says of a range; `None` where that does not know.
+    ///
+    /// # Errors
+    /// What `count` returned.
+    pub fn observe<E>(
+        &self,
+        app: AppId,
+        window: &Range<DateTime<Utc>>,
+        counts: &Counts,
+        mut count: impl FnMut(&Range<DateTime<Utc>>) -> Result<Option<u64>, E>,
+    ) -> Result<Option<Observed>, E> {
+        let Some(found) = count(window)? else { return Ok(None) };
+        let mut observed = Observed::count(found);
+        match self.kind {
+            Kind::Multiple { .. } if !self.is_calm_up_to(found) => {
+                let Some(day_before) = count(&(window.start - DAY..window.end - DAY))? else { return Ok(None) };
+                observed.day_before = day_before;
+            }
+            Kind::Silence => observed.first = counts.first(app, self.level),
+            Kind::MoreThan(_) | Kind::Multiple { .. } => {}
+        }
+        Ok(Some(observed))
     }
 
     /// Whether so many logs, or fewer, are calm whatever else is known.

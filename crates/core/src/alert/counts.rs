@@ -21,6 +21,7 @@ pub struct Needs {
     minutes: BTreeMap<DateTime<Utc>, Range<DateTime<Utc>>>,
     levels: BTreeSet<Level>,
     firsts: bool,
+    app: Option<AppId>,
 }
 
 impl Needs {
@@ -46,6 +47,16 @@ impl Needs {
     pub fn add_firsts(&mut self) {
         self.firsts = true;
         self.levels.extend(Level::ALL);
+    }
+
+    /// Of no other app.
+    pub fn only(&mut self, app: AppId) {
+        self.app = Some(app);
+    }
+
+    /// The one app whose counts are needed; `None` is every app.
+    pub fn app(&self) -> Option<AppId> {
+        self.app
     }
 
     /// Whether the first logs are needed.

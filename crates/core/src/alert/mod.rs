@@ -2,6 +2,7 @@
 
 #[expect(clippy::module_inception, reason = "the thing that the room is named after")]
 mod alert;
+mod backtest;
 mod change;
 mod condition;
 mod content;
@@ -16,6 +17,7 @@ mod watchlist;
 mod windows;
 
 pub use alert::{Alert, AlertId, AlertState, Finding, Place, Touch};
+pub use backtest::{Backtest, Backtested, BreachedWindow, OfApp};
 pub use change::{AlertChange, AlertFilter, Chosen, Said, Silenced, assignee, is_about};
 pub use condition::{Condition, Factor, Kind, Observed, Outcome};
 pub use content::{Ended, Telling};

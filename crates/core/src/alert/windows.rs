@@ -40,6 +40,11 @@ pub fn overlapping(
     multiples(seconds(every), range.start, last.min(until)).collect()
 }
 
+/// The ends of the windows after `from` and up to `to`, the oldest first.
+pub(super) fn ends(every: Duration, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
+    multiples(seconds(every), from, to)
+}
+
 /// The multiples of `step` seconds after `from` and up to `to`.
 fn multiples(step: i64, from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
     let first = from.timestamp().div_euclid(step) + 1;

@@ -264,9 +264,9 @@ pub fn in_begun_hour(
     if start == moment {
         return Ok(BTreeMap::new());
     }
-    let of_hour = hours(conn, &(start..end), levels)?;
+    let of_hour = hours_of(conn, &(start..end), levels, None)?;
     let mut found: BTreeMap<_, _> = of_hour.into_iter().map(|tally| ((tally.app, tally.level), tally.count)).collect();
-    for tally in minutes(conn, &(moment..end), levels)? {
+    for tally in minutes_of(conn, &(moment..end), levels, None)? {
         if let Some(count) = found.get_mut(&(tally.app, tally.level)) {
             *count = count.saturating_sub(tally.count);
         }
@@ -274,23 +274,34 @@ pub fn in_begun_hour(
     Ok(found)
 }
 
-/// The counts of every app's minutes in a range, in the order of time.
-///
-/// # Errors
-/// See [`DbError`].
-fn minutes(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
-    let rows: Vec<(i64, String, NaiveDateTime, i64)> = core_logcount::table
+/// The counts of minutes in a range, in the order of time: of one app, or of every app.
+fn minutes_of(
+    conn: &mut Connection,
+    range: &Range<DateTime<Utc>>,
+    levels: &[Level],
+    app: Option<AppId>,
+) -> Result<Vec<Tally>, DbError> {
+    let mut query = core_logcount::table
         .select((core_logcount::app_id, core_logcount::level, core_logcount::minute, core_logcount::count))
         .filter(core_logcount::level.eq_any(levels.iter().map(|level| level.as_str())))
         .filter(core_logcount::minute.ge(range.start.naive_utc()))
         .filter(core_logcount::minute.lt(range.end.naive_utc()))
         .order(core_logcount::minute)
-        .load(conn)?;
+        .into_boxed();
+    if let Some(app) = app {
+        query = query.filter(core_logcount::app_id.eq(app.0));
+    }
+    let rows: Vec<(i64, String, NaiveDateTime, i64)> = query.load(conn)?;
     Ok(rows.into_iter().filter_map(tally).collect())
 }
 
-fn hours(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) -> Result<Vec<Tally>, DbError> {
-    let rows: Vec<(i64, String, NaiveDateTime, i64)> = core_loghourcount::table
+fn hours_of(
+    conn: &mut Connection,
+    range: &Range<DateTime<Utc>>,
+    levels: &[Level],
+    app: Option<AppId>,
+) -> Result<Vec<Tally>, DbError> {
+    let mut query = core_loghourcount::table
         .select((
             core_loghourcount::app_id,
             core_loghourcount::level,
@@ -301,7 +312,11 @@ fn hours(conn: &mut Connection, range: &Range<DateTime<Utc>>, levels: &[Level]) 
         .filter(core_loghourcount::hour.lt(range.end.naive_utc()))
         .filter(core_loghourcount::level.eq_any(levels.iter().map(|level| level.as_str())))
         .order(core_loghourcount::hour)
-        .load(conn)?;
+        .into_boxed();
+    if let Some(app) = app {
+        query = query.filter(core_loghourcount::app_id.eq(app.0));
+    }
+    let rows: Vec<(i64, String, NaiveDateTime, i64)> = query.load(conn)?;
     Ok(rows.into_iter().filter_map(tally).collect())
 }
 
@@ -316,12 +331,12 @@ fn tally((app, level, time, count): (i64, String, NaiveDateTime, i64)) -> Option
 pub fn load(conn: &mut Connection, needs: &Needs) -> Result<Counts, DbError> {
     let (mut counts, levels) = (Counts::default(), needs.levels());
     for range in needs.minutes() {
-        for tally in minutes(conn, &range, &levels)? {
+        for tally in minutes_of(conn, &range, &levels, needs.app())? {
             counts.add_minute(tally.app, tally.level, tally.time, tally.count);
         }
     }
     for range in needs.hours() {
-        for tally in hours(conn, &range, &levels)? {
+        for tally in hours_of(conn, &range, &levels, needs.app())? {
             counts.add_hour(tally.app, tally.level, tally.time, tally.count);
         }
     }

@@ -5,6 +5,7 @@
 pub mod alert_events;
 pub mod alerts;
 pub mod apps;
+pub mod backtest;
 pub mod channels;
 pub mod deliveries;
 mod error;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use logmon_core::alert::{Counts, Kind, Observed, Place, most_frequent};
 use logmon_core::app::AppId;
 use logmon_core::log::{LogFilter, Term};
@@ -42,20 +42,8 @@ impl Observer<'_> {
         app: AppId,
         window: &Range<DateTime<Utc>>,
     ) -> Result<Option<Observed>, Failure> {
-        let condition = plan.condition();
-        let Some(count) = self.count(plan, app, window)? else { return Ok(None) };
-        let mut observed = Observed { count, day_before: 0, first: None };
-        match condition.kind {
-            Kind::Multiple { .. } if !condition.is_calm_up_to(count) => {
-                let day = TimeDelta::days(1);
-                let before = window.start - day..window.end - day;
-                let Some(day_before) = self.count(plan, app, &before)? else { return Ok(None) };
-                observed.day_before = day_before;
-            }
-            Kind::Silence => observed.first = self.counts.first(app, condition.level),
-            Kind::MoreThan(_) | Kind::Multiple { .. } => {}
-        }
-        Ok(Some(observed))
+        let counts = self.counts;
+        plan.condition().observe(app, window, counts, |range| self.count(plan, app, range))
     }
 
     fn count(&mut self, plan: &Plan, app: AppId, window: &Range<DateTime<Utc>>) -> Result<Option<u64>, Failure> {

@@ -127,21 +127,12 @@ pub(super) fn needs(plans: &[Plan], changed: &[Changed], now: DateTime<Utc>, run
     let mut needs = Needs::default();
     for plan in plans {
         let condition = plan.condition();
-        let mut add = |window: Range<DateTime<Utc>>| {
-            let window = whole_minutes(&window);
-            if matches!(condition.kind, Kind::Multiple { .. }) {
-                needs.add(&(window.start - DAY..window.end - DAY), condition.level);
-            }
-            needs.add(&window, condition.level);
-        };
+        let mut add = |window: Range<DateTime<Utc>>| condition.add_needs(&whole_minutes(&window), &mut needs);
         plan.due.ends.iter().for_each(|end| add(plan.window(*end)));
         let ends: BTreeSet<_> = plan.changed(changed, DateTime::UNIX_EPOCH).into_iter().map(|(end, _)| end).collect();
         ends.into_iter().for_each(|end| add(plan.window(end)));
         if running && plan.looks_at_running() {
             add(plan.window(now));
-        }
-        if condition.kind == Kind::Silence {
-            needs.add_firsts();
         }
     }
     needs

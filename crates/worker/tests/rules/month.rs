@@ -1,10 +1,14 @@
 //! Rules of every kind over a month, with logs that come late and hours in which nobody evaluates, against a count of every
 //! window by hand.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use logmon_core::alert::RuleId;
 use logmon_core::log::{Level, Record};
+use logmon_store::db::{backtest, rules};
+use logmon_store::testing::process::PATIENCE;
 use serde_json::json;
 
 use crate::rig::{Rig, log};
@@ -113,13 +117,49 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// What looking back says: alerts and breached windows by app, and the ends of the newest windows with their apps. Nothing of a
+/// rule with a text.
+type LookedBack = Option<(BTreeMap<i64, (u64, u64)>, Vec<(i64, i64)>)>;
+
+fn backtest(rig: &Rig, rule: i64, range: Range<DateTime<Utc>>) -> LookedBack {
+    let mut conn = rig.database.connect();
+    let rule = rules::get(&mut conn, RuleId(rule)).unwrap().unwrap().says;
+    if rule.condition.text.is_some() {
+        return None;
+    }
+    let looked = backtest::backtest(&mut conn, &rule, &range, PATIENCE).unwrap();
+    assert_eq!(looked.since, range.start, "there was time for all of it");
+    let apps = looked.tested.apps.into_iter().map(|(app, of_app)| (app.0, (of_app.alerts, of_app.breached)));
+    let windows = looked.tested.windows.into_iter();
+    Some((apps.collect(), windows.map(|breach| (breach.window.end.timestamp() / 60, breach.app.0)).collect()))
+}
+
+/// The same by hand: an alert is over where as many windows as `resolve_after` says, 3, were calm.
+fn looked_back(case: &Case, expected: &BTreeSet<(i64, i64)>) -> LookedBack {
+    if case.body["text"].is_string() {
+        return None;
+    }
+    let mut apps: BTreeMap<i64, (u64, u64)> = BTreeMap::new();
+    for app in 1..=APPS {
+        let ends: Vec<i64> = expected.iter().filter(|(_, of)| *of == app).map(|(end, _)| *end).collect();
+        let again = ends.windows(2).filter(|pair| (pair[1] - pair[0]) / case.every > 3).count();
+        if !ends.is_empty() {
+            apps.insert(app, (u64::try_from(again).unwrap() + 1, u64::try_from(ends.len()).unwrap()));
+        }
+    }
+    let mut windows: Vec<(i64, i64)> = expected.iter().copied().collect();
+    windows.sort_by_key(|(end, app)| (-end, *app));
+    windows.truncate(500);
+    Some((apps, windows))
+}
+
 #[test]
 fn rules_fire_in_the_windows_that_a_count_by_hand_names() {
     let rig = Rig::new(APPS, DAYS * 24 + 24);
     let start = rig.now();
     let end = start + TimeDelta::days(DAYS);
     let cases = cases();
-    let rules: Vec<i64> = cases.iter().map(|case| rig.rule(&case.body).id.0).collect();
+    let made: Vec<i64> = cases.iter().map(|case| rig.rule(&case.body).id.0).collect();
     let logs = logs(start);
     let mut arriving = logs.iter().peekable();
     let mut now = start;
@@ -146,8 +186,8 @@ fn rules_fire_in_the_windows_that_a_count_by_hand_names() {
         counted.filter(|(_, log)| from <= log.created_at && log.created_at < to).count()
     };
     let mut late = 0;
-    for (case, rule) in cases.iter().zip(&rules) {
-        let mut expected = BTreeSet::new();
+    for (case, rule) in cases.iter().zip(&made) {
+        let mut expected: BTreeSet<(i64, i64)> = BTreeSet::new();
         let first = (minute(start) / case.every + 1) * case.every;
         let ends = (first..=minute(end)).step_by(usize::try_from(case.every).unwrap());
         for window_end in ends.map(|end| DateTime::from_timestamp(end * 60, 0).unwrap()) {
@@ -158,10 +198,12 @@ fn rules_fire_in_the_windows_that_a_count_by_hand_names() {
                 let before = within(case, app, from - day, window_end - day);
                 let concerned = case.body["app"].is_null() || case.body["app"] == app;
                 if concerned && (case.breached)(count, before) && (count > 0 || begun) {
-                    expected.insert(format!("{app} {}", minute(window_end)));
+                    expected.insert((minute(window_end), app));
                 }
             }
         }
+        let tested = backtest(&rig, *rule, start..end);
+        assert_eq!(tested, looked_back(case, &expected), "{}: looking back", case.body["name"]);
         let fired: BTreeSet<String> = rig
             .database
             .lines(&format!(
@@ -171,6 +213,7 @@ fn rules_fire_in_the_windows_that_a_count_by_hand_names() {
             ))
             .into_iter()
             .collect();
+        let expected: BTreeSet<String> = expected.into_iter().map(|(end, app)| format!("{app} {end}")).collect();
         let (missing, extra): (Vec<_>, Vec<_>) =
             (expected.difference(&fired).collect(), fired.difference(&expected).collect());
         assert!(

@@ -17,7 +17,7 @@ use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, Schema, SchemaFor
 use utoipa::openapi::{KnownFormat, ObjectBuilder};
 
 use super::document::{FilterParameters, RangeParameters};
-use crate::endpoints::rfc3339;
+use crate::endpoints::{RangeView, rfc3339};
 use crate::error::ApiError;
 use crate::openapi::shared::Busy;
 use crate::query::Query;
@@ -52,16 +52,6 @@ struct HistogramView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = RangeView, required = false)]
     looked_at: Option<RangeView>,
-}
-
-/// From a moment on, before a moment.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Range)]
-struct RangeView {
-    #[serde(serialize_with = "rfc3339")]
-    since: DateTime<Utc>,
-    #[serde(serialize_with = "rfc3339")]
-    until: DateTime<Utc>,
 }
 
 /// When it begins, and how many INFO, WARN and ERROR there are.

@@ -10,7 +10,7 @@ use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::{CheckSettings, HttpSettings, NotificationSettings};
 use logmon_core::log::{Arrival, LogFilter, Record};
-use logmon_core::notification::Targets;
+use logmon_core::notification::{Targets, Wording};
 use logmon_core::seal::Sealer;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
@@ -71,6 +71,8 @@ pub struct Telling {
     pub targets: Targets,
     /// What their secrets are sealed with.
     pub sealer: Option<Sealer>,
+    /// The words in which people are addressed.
+    pub wording: Wording,
 }
 
 /// How long a search in a few apps waits for its turn, and one in all of them: half of what each is to take.
@@ -109,7 +111,11 @@ impl State {
             watch: Watch::start(check, stores.database.clone(), stores.broker.clone(), Arc::clone(&clock)),
             database: stores.database,
             broker: stores.broker,
-            telling: Telling { targets: notification.targets(), sealer: notification.sealer() },
+            telling: Telling {
+                targets: notification.targets(),
+                sealer: notification.sealer(),
+                wording: notification.wording(zone),
+            },
             clock,
             zone,
             retention,

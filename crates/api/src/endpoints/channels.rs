@@ -320,6 +320,6 @@ fn private_address(target: &Target) -> Option<TargetError> {
     private.then_some(TargetError::Forbidden("The host's address is not public. ALLOW_PRIVATE_TARGETS=true allows it."))
 }
 
-fn channel_id(text: &str) -> Result<ChannelId, ApiError> {
+pub(super) fn channel_id(text: &str) -> Result<ChannelId, ApiError> {
     row_id(text, "Channel").map(ChannelId)
 }

@@ -9,6 +9,7 @@ pub mod deliveries;
 pub mod docs;
 pub mod health;
 pub mod logs;
+pub mod previews;
 pub mod queues;
 pub mod root;
 pub mod rules;

@@ -8,8 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, queues, root, rules, schedules,
-    silences, summaries, tasks, workers,
+    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, previews, queues, root, rules,
+    schedules, silences, summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -58,6 +58,7 @@ fn api() -> Vec<Endpoint> {
             .get(call!(channels::show))
             .patch(call!(channels::change))
             .delete(call!(channels::delete)),
+        Endpoint::new("/channels/{id}/preview", "Channel Preview", "").post(call!(previews::preview)),
         Endpoint::new("/channels/{id}/test", "Test", "").post(call!(channels::test)),
         Endpoint::new("/deliveries", "Delivery List", "").get(call!(deliveries::list)),
         Endpoint::new("/deliveries/{id}", "Delivery Instance", "").get(call!(deliveries::show)),

@@ -21,6 +21,7 @@ mod ingest;
 mod metrics;
 mod openapi;
 mod operating;
+mod previews;
 mod producers;
 mod queued_keys;
 mod raising;

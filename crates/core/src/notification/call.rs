@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 use super::email::Mail;
 
 /// What is sent to a receiver.
@@ -11,6 +13,24 @@ pub enum Outgoing {
     Http(Call),
     /// A mail.
     Mail(Mail),
+}
+
+impl Outgoing {
+    /// What is sent, as it may be shown: the body of a request without its signature, or a mail.
+    pub fn shown(&self) -> Value {
+        match self {
+            Self::Http(call) => {
+                let mut body = serde_json::from_str(&call.body).unwrap_or(Value::Null);
+                if let Some(sign) = body.get_mut("sign") {
+                    *sign = Value::from("…");
+                }
+                body
+            }
+            Self::Mail(mail) => {
+                json!({ "to": mail.to, "subject": mail.subject, "text": mail.text, "html": mail.html })
+            }
+        }
+    }
 }
 
 /// A POST with a JSON body.
@@ -71,7 +91,7 @@ impl Answer {
         if by_status != Verdict::Delivered {
             return by_status;
         }
-        let body: serde_json::Value = match serde_json::from_str(&self.body) {
+        let body: Value = match serde_json::from_str(&self.body) {
             Ok(body) => body,
             Err(_) => return Verdict::Refused("the answer is not what this kind of channel answers".to_owned()),
         };

@@ -110,9 +110,23 @@ impl Channel {
         wording: &Wording,
         now: DateTime<Utc>,
     ) -> Result<Outgoing, TemplateError> {
+        self.preview(payload, wording, now).map(|(_, outgoing)| outgoing)
+    }
+
+    /// The same, with the words that are in it.
+    ///
+    /// # Errors
+    /// When its template cannot be filled in.
+    pub fn preview(
+        &self,
+        payload: &Payload,
+        wording: &Wording,
+        now: DateTime<Utc>,
+    ) -> Result<(Message, Outgoing), TemplateError> {
         let message = Message::of(payload, wording, self.settings.template.as_ref())?;
         let (channel, public_url) = (self.settings.name.as_str(), wording.public_url.as_deref());
-        Ok(self.settings.config.outgoing(&Telling { payload, message: &message, channel, public_url, now }))
+        let outgoing = self.settings.config.outgoing(&Telling { payload, message: &message, channel, public_url, now });
+        Ok((message, outgoing))
     }
 }
 

@@ -32,6 +32,6 @@ pub use event::{
     AlertFacts, AppFacts, Digest, EventId, EventKind, Notification, Pattern, Payload, RuleFacts, WindowFacts,
 };
 pub use kind::{ChannelConfig, ChannelKind};
-pub use message::{Message, Wording};
+pub use message::{Link, Message, Wording};
 pub use target::{Target, TargetError, Targets, is_public};
 pub use template::{Template, TemplateError};

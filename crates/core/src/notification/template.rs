@@ -57,7 +57,7 @@ impl Template {
             match environment().template_from_str(&text) {
                 Ok(_) => Some(text),
                 Err(error) => {
-                    errors.add(name, vec![sentence(&error)]);
+                    errors.add(name, vec![sentence(&error, &text)]);
                     None
                 }
             }
@@ -101,12 +101,12 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-fn render(template: &str, values: &impl Serialize) -> Result<String, String> {
+fn render(text: &str, values: &impl Serialize) -> Result<String, String> {
     let environment = environment();
-    let template = environment.template_from_str(template).map_err(|e| sentence(&e))?;
+    let template = environment.template_from_str(text).map_err(|e| sentence(&e, text))?;
     let values = minijinja::Value::from(minijinja::value::Serde(values));
     let mut output = Bounded(Vec::new());
-    template.render_captured_to(values, &mut output).map_err(|e| sentence(&e))?;
+    template.render_captured_to(values, &mut output).map_err(|e| sentence(&e, text))?;
     Ok(String::from_utf8_lossy(&output.0).into_owned())
 }
 
@@ -127,10 +127,18 @@ impl std::io::Write for Bounded {
     }
 }
 
-fn sentence(error: &minijinja::Error) -> String {
-    let line = error.line().map(|line| format!(" in line {line}")).unwrap_or_default();
+/// What is wrong, and where in the template.
+fn sentence(error: &minijinja::Error, template: &str) -> String {
+    let place = match (error.line(), error.range().and_then(|range| template.get(..range.start))) {
+        (Some(line), Some(before)) => {
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            format!(" in line {line}, column {column}")
+        }
+        (Some(line), None) => format!(" in line {line}"),
+        (None, _) => String::new(),
+    };
     match error.detail() {
-        Some(detail) => format!("{}{line}: {detail}", error.kind()),
-        None => format!("{}{line}", error.kind()),
+        Some(detail) => format!("{}{place}: {detail}", error.kind()),
+        None => format!("{}{place}", error.kind()),
     }
 }

@@ -240,7 +240,8 @@ fn a_template_says_it_in_its_own_words_and_cannot_go_on_for_ever() {
     assert!(text.starts_with("90\n"), "{text}");
     let endless = words("x", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}");
     assert_eq!(endless.unwrap_err().field, "text");
-    assert!(words("{{ nothing.there }}", "x").is_err());
+    let absent = words("支付\n  {{ nothing.there }}", "x").unwrap_err();
+    assert_eq!((absent.field, absent.message.as_str()), ("title", "undefined value in line 2, column 6: `nothing` is undefined"));
     assert!(words("x", "{{ 'x' * 100000 }}").is_err());
 }
 

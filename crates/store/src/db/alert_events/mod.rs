@@ -17,6 +17,7 @@ use super::schema::core_alertevent;
 use super::{Connection, DbError, utc};
 use known::Known;
 use silence::{Silencing, silence};
+pub use tell::opening;
 use tell::tell;
 
 /// How many events of an alert are shown, the newest ones.

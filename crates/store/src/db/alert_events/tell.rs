@@ -1,7 +1,7 @@
 //! What people are told of a change of an alert.
 
 use diesel::prelude::*;
-use logmon_core::alert::{Alert, AlertEvent};
+use logmon_core::alert::{Alert, AlertEvent, AlertEventKind, AlertId};
 use logmon_core::app::App;
 use logmon_core::notification::{AlertFacts, AppFacts, ChannelId, EventKind, Notification, RuleFacts, WindowFacts};
 
@@ -35,6 +35,17 @@ pub(super) fn tell(
     let channels = channels.into_iter().map(ChannelId);
     let channels: Vec<ChannelId> = channels.filter(|id| only.is_none_or(|only| only.contains(id))).collect();
     deliveries::announce(conn, &news, &channels)
+}
+
+/// What people were told when an alert was raised; `None` where there is no such alert, or no rule raised it.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn opening(conn: &mut Connection, alert: AlertId) -> Result<Option<Notification>, DbError> {
+    let Some(alert) = alerts::get(conn, alert)? else { return Ok(None) };
+    let Some(app) = apps::get(conn, alert.app)? else { return Ok(None) };
+    let event = AlertEvent::by_itself(AlertEventKind::Opened, alert.created_at);
+    Ok(notification(alert, app, &event, EventKind::Opened))
 }
 
 /// What people are told of an alert that a rule raised.

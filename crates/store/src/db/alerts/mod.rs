@@ -195,6 +195,21 @@ pub fn get(conn: &mut Connection, id: AlertId) -> Result<Option<Alert>, DbError>
     Ok(row.map(Alert::from))
 }
 
+/// The newest alert that a rule raised.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn newest(conn: &mut Connection) -> Result<Option<AlertId>, DbError> {
+    let id = core_alert::table
+        .select(core_alert::id)
+        .filter(core_alert::rule_id.is_not_null())
+        .filter(core_alert::window_start.is_not_null())
+        .order(core_alert::id.desc())
+        .first(conn)
+        .optional()?;
+    Ok(id.map(AlertId))
+}
+
 /// Resolves an alert, again without harm; `None` when there is no such alert.
 ///
 /// # Errors

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use logmon_core::alert::short;
 use logmon_core::field::FieldErrors;
 use logmon_core::notification::{
-    ChannelConfig, ChannelId, ChannelKind, ConfigError, NewChannel, RateLimit, Target, TargetError, Targets, is_public,
+    ChannelConfig, ChannelId, ChannelKind, ConfigError, NewChannel, RateLimit, Target, TargetError, Targets,
 };
 use logmon_core::page::Cursor;
 use logmon_core::tasks::{ChannelInput, Task as _, TestChannel, Tested};
@@ -299,11 +299,11 @@ pub async fn test(id: Path<String>, state: Data<State>) -> Result<HttpResponse, 
 /// dialled.
 async fn check_addresses(state: &State, config: &ChannelConfig) -> Result<(), ApiError> {
     let Some(target) = config.target() else { return Ok(()) };
-    match state.telling.targets {
-        Targets::Any => return Ok(()),
-        Targets::Public => {}
+    let targets = state.telling.targets;
+    if targets == Targets::Any {
+        return Ok(());
     }
-    let resolve = tokio::task::spawn_blocking(move || private_address(&target));
+    let resolve = tokio::task::spawn_blocking(move || refused(&target, targets));
     match tokio::time::timeout(RESOLUTION, resolve).await {
         Ok(Ok(Some(error))) => {
             let mut errors = FieldErrors::default();
@@ -314,10 +314,9 @@ async fn check_addresses(state: &State, config: &ChannelConfig) -> Result<(), Ap
     }
 }
 
-fn private_address(target: &Target) -> Option<TargetError> {
-    let mut addresses = (target.host(), target.port()).to_socket_addrs().ok()?;
-    let private = addresses.any(|address| !is_public(address.ip()));
-    private.then_some(TargetError::Forbidden("The host's address is not public. ALLOW_PRIVATE_TARGETS=true allows it."))
+fn refused(target: &Target, targets: Targets) -> Option<TargetError> {
+    let addresses = (target.host(), target.port()).to_socket_addrs().ok()?;
+    targets.allow(addresses.map(|address| address.ip())).err()
 }
 
 pub(super) fn channel_id(text: &str) -> Result<ChannelId, ApiError> {

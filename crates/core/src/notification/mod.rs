@@ -33,5 +33,5 @@ pub use event::{
 };
 pub use kind::{ChannelConfig, ChannelKind};
 pub use message::{Link, Message, Wording};
-pub use target::{Target, TargetError, Targets, is_public};
+pub use target::{Target, TargetError, Targets};
 pub use template::{Template, TemplateError};

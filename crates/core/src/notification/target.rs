@@ -17,6 +17,21 @@ pub enum Targets {
     Any,
 }
 
+impl Targets {
+    /// Whether a host that stands for these addresses may be reached. One that may not is enough: a name that stands for both
+    /// is a trick.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub fn allow(self, addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), TargetError> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Public if addresses.into_iter().all(is_public) => Ok(()),
+            Self::Public => Err(TargetError::NOT_PUBLIC),
+        }
+    }
+}
+
 /// Why a URL is no target.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TargetError {
@@ -26,6 +41,10 @@ pub enum TargetError {
     /// It is one, but not allowed.
     #[error("{0}")]
     Forbidden(&'static str),
+}
+
+impl TargetError {
+    const NOT_PUBLIC: Self = Self::Forbidden("The host's address is not public. ALLOW_PRIVATE_TARGETS=true allows it.");
 }
 
 /// A URL that a channel may have.
@@ -62,16 +81,11 @@ impl Target {
     }
 
     fn check_public(&self) -> Result<(), TargetError> {
-        const PRIVATE: TargetError =
-            TargetError::Forbidden("This address is not public. ALLOW_PRIVATE_TARGETS=true allows it.");
-        let public = match self.0.host() {
-            Some(Host::Ipv4(address)) => is_public(address.into()),
-            Some(Host::Ipv6(address)) => is_public(address.into()),
-            Some(Host::Domain(name)) => !is_local_name(name),
-            None => false,
-        };
-        if !public {
-            return Err(PRIVATE);
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => Targets::Public.allow([address.into()])?,
+            Some(Host::Ipv6(address)) => Targets::Public.allow([address.into()])?,
+            Some(Host::Domain(name)) if !is_local_name(name) => {}
+            Some(Host::Domain(_)) | None => return Err(TargetError::NOT_PUBLIC),
         }
         if self.0.scheme() != "https" {
             return Err(TargetError::Forbidden("Only https:// is allowed. ALLOW_PRIVATE_TARGETS=true allows http://."));
@@ -102,12 +116,12 @@ impl Target {
 
 fn is_local_name(name: &str) -> bool {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
-    let local = ["localhost", "local", "internal", "lan", "home.arpa"];
+    let local = ["localhost", "localdomain", "local", "internal", "intranet", "corp", "home", "lan", "home.arpa"];
     !name.contains('.') || local.iter().any(|end| name == *end || name.ends_with(&format!(".{end}")))
 }
 
 /// Whether everybody reaches the same host under this address (IANA's special-purpose registries, RFC 6890).
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
@@ -178,6 +192,20 @@ mod tests {
             "https://LOCALHOST./",
             "https://redis/",
             "https://db.internal/",
+            "https://metadata.google.internal/",
+            "https://localhost.localdomain/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://[::ffff:7f00:1]/",
+            "https://[::127.0.0.1]/",
+            "https://[::]/",
+            "https://[64:ff9b:1::7f00:1]/",
+            "https://[fec0::1]/",
+            "https://[ff02::1]/",
+            "https://0/",
+            "https://127.1/",
+            "https://0177.0.0.01/",
+            "https://0x7f.0.0.1/",
+            "https://①②⑦.0.0.1/",
             "http://example.com/",
             "https://example.com:6379/",
             "https://example.com:3306/",
@@ -207,6 +235,14 @@ mod tests {
                 assert!(matches!(Target::parse(url, targets), Err(TargetError::Malformed(_))), "{url}");
             }
         }
+    }
+
+    #[test]
+    fn a_host_that_stands_for_one_of_our_addresses_is_none_whatever_else_it_stands_for() {
+        let [public, ours]: [IpAddr; 2] = ["8.8.8.8", "127.0.0.1"].map(|text| text.parse().unwrap());
+        assert_eq!(Targets::Public.allow([public, public]), Ok(()));
+        assert_eq!(Targets::Public.allow([public, ours]), Err(TargetError::NOT_PUBLIC));
+        assert_eq!(Targets::Any.allow([public, ours]), Ok(()));
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(crate) fn make(api: &Api, channel: &Value) -> Value {
     made.json()
 }
 
-fn try_out(api: &Api, channel: &Value) -> Value {
+pub(crate) fn try_out(api: &Api, channel: &Value) -> Value {
     let tried = api.post(&format!("/api/channels/{}/test/", channel["id"]), &json!({}));
     assert_eq!(tried.status, 200, "{}", String::from_utf8_lossy(&tried.body));
     tried.json()
@@ -197,7 +197,15 @@ fn a_channel_reaches_nothing_that_only_this_machine_reaches() {
         "0.0.0.0",
         "0x7f000001",
         "2130706433",
+        "0177.0.0.1",
+        "127.1",
         "169.254.169.254",
+        "100.64.0.1",
+        "10.0.0.1",
+        "[fd00::1]",
+        "[fe80::1]",
+        "[64:ff9b::7f00:1]",
+        "metadata.google.internal",
         "localhost",
     ] {
         for url in [format!("https://{host}/"), format!("http://{host}:{port}/")] {

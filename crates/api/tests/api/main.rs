@@ -18,6 +18,7 @@ mod fields;
 mod fuzz;
 mod histogram;
 mod ingest;
+mod mail;
 mod metrics;
 mod openapi;
 mod operating;

@@ -19,7 +19,7 @@ use crate::health::{Health, Schedule};
 use crate::tail::Tails;
 
 /// The first part of a path below `/api/`, or of one outside; all else is the last one.
-const ROUTES: [&str; 19] = [
+const ROUTES: [&str; 21] = [
     "logs",
     "alerts",
     "rules",
@@ -28,6 +28,8 @@ const ROUTES: [&str; 19] = [
     "silences",
     "apps",
     "summaries",
+    "subscribers",
+    "reports",
     "tasks",
     "dead-letters",
     "queues",

@@ -9,6 +9,7 @@ use chrono_tz::Tz;
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::{CheckSettings, HttpSettings, NotificationSettings};
+use logmon_core::language::Language;
 use logmon_core::log::{Arrival, LogFilter, Record};
 use logmon_core::notification::{Targets, Wording};
 use logmon_core::seal::Sealer;
@@ -67,6 +68,8 @@ pub struct State {
 /// How people are told, as far as a channel that is saved has to do with it.
 #[derive(Clone)]
 pub struct Telling {
+    /// The language of those who did not choose one.
+    pub language: Language,
     /// What channels may reach.
     pub targets: Targets,
     /// What their secrets are sealed with.
@@ -112,6 +115,7 @@ impl State {
             database: stores.database,
             broker: stores.broker,
             telling: Telling {
+                language: notification.language,
                 targets: notification.targets(),
                 sealer: notification.sealer(),
                 wording: notification.wording(zone),

@@ -15,6 +15,14 @@ pub enum Language {
 }
 
 impl Language {
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::ZhCn => "zh-CN",
+        }
+    }
+
     /// The language of a name.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {

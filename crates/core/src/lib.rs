@@ -15,6 +15,7 @@ pub mod log;
 pub mod notification;
 pub mod page;
 pub mod python;
+pub mod report;
 pub mod schedule;
 pub mod seal;
 pub mod stop;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use chrono::{DateTime, Days, Duration, NaiveDate, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::{Deserialize, Serialize};
 
 use crate::app::AppId;
 use crate::log::Level;
@@ -20,7 +21,8 @@ pub struct Summary {
 }
 
 /// A number of logs for each level.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub struct LevelCounts {
     /// INFO
     pub info: u64,
@@ -38,6 +40,26 @@ impl LevelCounts {
             Level::Warn => self.warn += count,
             Level::Error => self.error += count,
         }
+    }
+
+    /// The number of a level.
+    pub fn of(&self, level: Level) -> u64 {
+        match level {
+            Level::Info => self.info,
+            Level::Warn => self.warn,
+            Level::Error => self.error,
+        }
+    }
+
+    /// All of them together.
+    pub fn total(&self) -> u64 {
+        self.info + self.warn + self.error
+    }
+
+    /// The sum of each level.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self { info: self.info + other.info, warn: self.warn + other.warn, error: self.error + other.error }
     }
 
     /// With what `change` makes of each number.

@@ -2,8 +2,8 @@
 
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
+    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, MakeReports,
+    Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -92,6 +92,7 @@ pub const HANDLERS: &[Handler] = &[
     handler::<GenerateDailySummary>(),
     handler::<RenewSummaries>(),
     handler::<RecountSummaries>(),
+    handler::<MakeReports>(),
     handler::<Noop>(),
     handler::<DeleteApp>(),
     handler::<RotatePartitions>(),

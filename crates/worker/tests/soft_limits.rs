@@ -10,8 +10,8 @@ use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, Noop,
-    RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
+    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, MakeReports,
+    Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -46,6 +46,7 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
             CheckErrorLogs::NAME
             | EvaluateRules::NAME
             | RenewSummaries::NAME
+            | MakeReports::NAME
             | RotatePartitions::NAME
             | DispatchNotifications::NAME => {
                 json!({})

@@ -150,7 +150,7 @@ fn begun(value: Option<&FieldValue<'_>>, today: NaiveDate) -> Result<NaiveDate, 
     if day > today { Err(vec!["This day has not begun yet.".to_owned()]) } else { Ok(day) }
 }
 
-fn date(text: &str) -> Result<NaiveDate, Vec<String>> {
+pub(super) fn date(text: &str) -> Result<NaiveDate, Vec<String>> {
     // What a `date` holds.
     let date = text.parse::<NaiveDate>().ok().filter(|date| (1_000..=9_999).contains(&date.year()));
     date.ok_or_else(|| vec!["Date has wrong format. Use one of these formats instead: YYYY-MM-DD.".to_owned()])

@@ -8,8 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, previews, queues, root, rules,
-    schedules, silences, summaries, tasks, workers,
+    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, previews, queues, reports, root,
+    rules, schedules, silences, subscribers, summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -51,6 +51,14 @@ fn api() -> Vec<Endpoint> {
             .patch(call!(silences::change))
             .delete(call!(silences::end)),
         Endpoint::new("/summaries", "Log Summary List", "").get(call!(summaries::list)).post(call!(summaries::recount)),
+        Endpoint::new("/reports", "Report List", "").get(call!(reports::list)),
+        Endpoint::new("/subscribers", "Subscriber List", "")
+            .get(call!(subscribers::list))
+            .post(call!(subscribers::create)),
+        Endpoint::new("/subscribers/{id}", "Subscriber Instance", "")
+            .get(call!(subscribers::show))
+            .patch(call!(subscribers::change))
+            .delete(call!(subscribers::delete)),
         Endpoint::new("/schedules", "Schedule List", "").get(call!(schedules::list)),
         Endpoint::new("/tasks/{task}", "Task Instance", "").get(call!(tasks::show)).delete(call!(tasks::revoke)),
         Endpoint::new("/channels", "Channel List", "").get(call!(channels::list)).post(call!(channels::create)),
@@ -83,6 +91,8 @@ fn beside() -> Vec<Endpoint> {
         Endpoint::new("/metrics", "Metrics", "").get(call!(health::metrics)),
         Endpoint::new("/api/logs/tail/", "Log Tail", "").get(call!(logs::tail)),
         Endpoint::new("/api/logs/export/", "Log Export", "").get(call!(logs::export)),
+        Endpoint::new("/api/reports/preview/", "Report Preview", "").get(call!(reports::preview)),
+        Endpoint::new("/api/reports/{id}/", "Report Instance", "").get(call!(reports::show)),
         Endpoint::file("/api/openapi.json", "OpenAPI").get(call!(docs::document)),
         Endpoint::file("/api/docs/", "Documentation").get(call!(docs::page)),
         Endpoint::file("/api/docs/{file}", "Documentation File").get(call!(docs::file)),

@@ -155,7 +155,7 @@ fn every_kind_of_channel_reaches_its_receiver_which_can_check_who_it_was() {
 }
 
 /// A mail server that takes one mail and gives the whole conversation, as far as the client spoke.
-fn mail_server() -> (String, Heard<String>) {
+pub(crate) fn mail_server() -> (String, Heard<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, (told, heard)) = (listener.local_addr().unwrap().to_string(), channel());
     std::thread::spawn(move || {

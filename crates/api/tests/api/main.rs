@@ -28,6 +28,7 @@ mod queued_keys;
 mod raising;
 mod redis_settings;
 mod repeats;
+mod reports;
 mod revoke;
 mod rules;
 mod schedules;

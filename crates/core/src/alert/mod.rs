@@ -23,7 +23,7 @@ pub use condition::{Condition, Factor, Kind, Observed, Outcome};
 pub use content::{Ended, Telling};
 pub use counts::{Counts, Needs, hour};
 pub use event::{AlertEvent, AlertEventKind};
-pub use pattern::most_frequent;
+pub use pattern::{most_frequent, patterns};
 pub(crate) use rule::WINDOWS;
 pub use rule::{ERROR_LOGS, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity};
 pub use silence::{NewSilence, Recurrence, Silence, SilenceChange, SilenceFilter, SilenceId, SilenceState};

@@ -46,6 +46,11 @@ fn mask(message: &str) -> String {
 /// The most frequent patterns of messages with how many there are of each and the first of them, the most frequent first;
 /// among equals the one that came first.
 pub fn most_frequent<'a>(messages: impl IntoIterator<Item = &'a str>) -> Vec<Pattern> {
+    patterns(messages, SHOWN)
+}
+
+/// The same, at most `most` of them.
+pub fn patterns<'a>(messages: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<Pattern> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut found: Vec<Pattern> = Vec::new();
     for message in messages {
@@ -61,7 +66,7 @@ pub fn most_frequent<'a>(messages: impl IntoIterator<Item = &'a str>) -> Vec<Pat
     }
     // Stable: the first of equals stays the first.
     found.sort_by_key(|pattern| std::cmp::Reverse(pattern.count));
-    found.truncate(SHOWN);
+    found.truncate(most);
     found
 }
 

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Outgoing, Verdict};
 use super::config::ConfigFields;
-use super::event::EventId;
+use super::event::{EventId, Payload};
 use super::kind::{Kind, Telling};
 use super::message::Message;
+use crate::report::{self, Shown};
 
 /// The configuration of a channel that sends mail. The server it goes through is the settings' affair.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,12 +59,20 @@ fn is_address(text: &str) -> bool {
 impl Kind for Email {
     fn outgoing(&self, telling: &Telling<'_>) -> Outgoing {
         let message = telling.message;
+        let (text, html) = match telling.payload {
+            Payload::Report(notice) => {
+                let link = telling.public_url.map(|url| notice.address(url));
+                let shown = report::html(&notice.report, notice.language, Shown::InMail(link.as_deref()));
+                (report::text(&notice.report, notice.language, link.as_deref()), shown)
+            }
+            Payload::One(_) | Payload::Many(_) => (text(message), html(message)),
+        };
         Outgoing::Mail(Mail {
             event_id: telling.payload.event_id(),
             to: self.to.clone(),
             subject: message.title.clone(),
-            text: text(message),
-            html: html(message),
+            text,
+            html,
         })
     }
 

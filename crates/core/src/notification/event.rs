@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::report::ReportNotice;
 use crate::alert::AlertId;
 use crate::app::AppId;
 
@@ -219,6 +220,8 @@ pub enum DigestKind {
 pub enum Payload {
     /// Several events.
     Many(Digest),
+    /// A daily report.
+    Report(Box<ReportNotice>),
     /// One event.
     One(Box<Notification>),
 }
@@ -228,6 +231,7 @@ impl Payload {
     pub fn event_id(&self) -> EventId {
         match self {
             Self::Many(digest) => digest.event_id,
+            Self::Report(report) => report.event_id,
             Self::One(event) => event.event_id,
         }
     }
@@ -236,14 +240,15 @@ impl Payload {
     pub fn untold(&self) -> u64 {
         match self {
             Self::Many(digest) => digest.count.saturating_sub(digest.events.len().try_into().unwrap_or(u64::MAX)),
-            Self::One(_) => 0,
+            Self::One(_) | Self::Report(_) => 0,
         }
     }
 
-    /// The events that are told one by one.
+    /// The events of alerts that are told one by one.
     pub fn events(&self) -> &[Notification] {
         match self {
             Self::Many(digest) => &digest.events,
+            Self::Report(_) => &[],
             Self::One(event) => std::slice::from_ref(event),
         }
     }

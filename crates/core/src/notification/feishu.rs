@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Answer, Call, Outgoing, Verdict};
 use super::config::{ConfigFields, Secret, masked};
-use super::event::EventKind;
+use super::event::{EventKind, Payload};
 use super::kind::{Kind, Telling};
 use super::{message, sign};
 
@@ -35,13 +35,18 @@ impl Feishu {
 impl Kind for Feishu {
     /// The signature is base64 of HMAC-SHA256 over nothing, with the time in seconds, a line break and the secret as key.
     fn outgoing(&self, telling: &Telling<'_>) -> Outgoing {
-        let over = telling.payload.events().iter().all(|event| event.event == EventKind::Resolved);
+        let events = telling.payload.events();
+        let color = match telling.payload {
+            Payload::Report(_) => "blue",
+            _ if events.iter().all(|event| event.event == EventKind::Resolved) => "green",
+            _ => "red",
+        };
         let mut body = json!({
             "msg_type": "interactive",
             "card": {
                 "header": {
                     "title": { "tag": "plain_text", "content": telling.message.title },
-                    "template": if over { "green" } else { "red" },
+                    "template": color,
                 },
                 "elements": [{
                     "tag": "markdown",

@@ -6,8 +6,10 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
 use super::event::{Digest, EventKind, Notification, Payload};
+use super::report::ReportNotice;
 use super::template::{Template, TemplateError};
 use crate::language::Language;
+use crate::report;
 
 /// A message for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,7 @@ impl Message {
             (Payload::One(event), None) => Ok(wording.event(event)),
             (Payload::One(event), Some(template)) => template.fill(event, wording.event(event)),
             (Payload::Many(digest), template) => wording.digest(digest, template),
+            (Payload::Report(notice), _) => Ok(wording.report(notice)),
         }
     }
 }
@@ -166,6 +169,20 @@ impl Wording {
                 Language::ZhCn => one_line(&format!("[{count} 条通知] {}", apps.join(", "))),
             },
         }
+    }
+
+    /// In its subscriber's language.
+    fn report(&self, notice: &ReportNotice) -> Message {
+        let language = notice.language;
+        let link = self.public_url.as_ref().map(|url| {
+            let text = match language {
+                Language::En => "Read the report",
+                Language::ZhCn => "查看日报",
+            };
+            Link { text: text.to_owned(), url: notice.address(url) }
+        });
+        let (title, lines) = (report::title(&notice.report, language), report::lines(&notice.report, language));
+        Message { title, lines, link }
     }
 
     fn time(&self, time: DateTime<Utc>) -> String {

@@ -14,6 +14,7 @@ mod event;
 mod feishu;
 mod kind;
 mod message;
+mod report;
 mod sign;
 mod slack;
 mod target;
@@ -33,5 +34,6 @@ pub use event::{
 };
 pub use kind::{ChannelConfig, ChannelKind};
 pub use message::{Link, Message, Wording};
+pub use report::{ReportEvent, ReportNotice};
 pub use target::{Target, TargetError, Targets};
 pub use template::{Template, TemplateError};

@@ -6,6 +6,7 @@ mod dispatch_notifications;
 mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
+mod make_reports;
 mod noop;
 mod recount_summaries;
 mod renew_summaries;
@@ -20,6 +21,7 @@ pub use dispatch_notifications::DispatchNotifications;
 pub use evaluate_rules::EvaluateRules;
 pub use generate_daily_summary::{GenerateDailySummary, SummaryInput};
 pub use ingest_logs::{INGEST_QUEUE, IngestInput, IngestLogs, Ingested, KeyOrigin};
+pub use make_reports::{MakeReports, ReportInput};
 pub use noop::{Noop, NoopInput};
 pub use recount_summaries::{RecountInput, RecountSummaries, Recounted};
 pub use renew_summaries::RenewSummaries;
@@ -98,6 +100,7 @@ pub const ALL: &[Contract] = &[
     contract::<GenerateDailySummary>(),
     contract::<RenewSummaries>(),
     contract::<RecountSummaries>(),
+    contract::<MakeReports>(),
     contract::<Noop>(),
     contract::<DeleteApp>(),
     contract::<RotatePartitions>(),

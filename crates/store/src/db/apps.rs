@@ -72,6 +72,15 @@ pub fn list(conn: &mut Connection, page: Page) -> Result<Vec<App>, DbError> {
     Ok(rows.into_iter().map(App::from).collect())
 }
 
+/// Every app, in the order of their ids.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn all(conn: &mut Connection) -> Result<Vec<App>, DbError> {
+    let rows = core_app::table.select(AppRow::as_select()).order(core_app::id).load(conn)?;
+    Ok(rows.into_iter().map(App::from).collect())
+}
+
 /// Every app's id.
 ///
 /// # Errors

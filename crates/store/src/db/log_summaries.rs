@@ -1,7 +1,7 @@
 //! `core_logsummary`: how many logs of each level an app had on a day.
 
-use std::collections::HashMap;
-use std::ops::Range;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Range, RangeInclusive};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::prelude::*;
@@ -60,6 +60,28 @@ pub fn list(conn: &mut Connection, filter: &SummaryFilter, page: Page) -> Result
     Ok(rows.into_iter().map(|row| (row.id, row.into())).collect())
 }
 
+/// What each app's summaries of some days say. A day that was not summed up is left out.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn between(
+    conn: &mut Connection,
+    days: RangeInclusive<NaiveDate>,
+) -> Result<BTreeMap<NaiveDate, HashMap<AppId, LevelCounts>>, DbError> {
+    let rows: Vec<SummaryRow> = core_logsummary::table
+        .select(SummaryRow::as_select())
+        .filter(core_logsummary::date.ge(days.start()))
+        .filter(core_logsummary::date.le(days.end()))
+        .load(conn)?;
+    let mut told: BTreeMap<NaiveDate, HashMap<AppId, LevelCounts>> = BTreeMap::new();
+    for summary in rows.into_iter().map(Summary::from) {
+        // Django may have left two.
+        let known = told.entry(summary.date).or_default().entry(summary.app).or_default();
+        *known = summary.counts.max_each(known);
+    }
+    Ok(told)
+}
+
 impl From<SummaryRow> for Summary {
     fn from(row: SummaryRow) -> Self {
         let count = |n: i32| u64::try_from(n).unwrap_or(0);
@@ -101,17 +123,7 @@ pub fn recount(
 /// # Errors
 /// See [`DbError`].
 pub fn outgrown(conn: &mut Connection, date: NaiveDate, range: &Range<DateTime<Utc>>) -> Result<Vec<AppId>, DbError> {
-    let rows: Vec<SummaryRow> =
-        core_logsummary::table.select(SummaryRow::as_select()).filter(core_logsummary::date.eq(date)).load(conn)?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut told: HashMap<AppId, LevelCounts> = HashMap::new();
-    for summary in rows.into_iter().map(Summary::from) {
-        // Django may have left two.
-        let known = told.entry(summary.app).or_default();
-        *known = summary.counts.max_each(known);
-    }
+    let Some(told) = between(conn, date..=date)?.remove(&date) else { return Ok(Vec::new()) };
     let counted = log_counts::of_apps(conn, range)?;
     let is_outgrown = |(app, counts): &(AppId, LevelCounts)| {
         let told = told.get(app).copied().unwrap_or_default();

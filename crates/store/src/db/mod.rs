@@ -27,12 +27,14 @@ pub mod log_tail;
 pub mod logs;
 pub mod migrations;
 pub mod partitions;
+pub mod reports;
 pub mod rules;
 pub mod schedule_slots;
 pub mod schedules;
 #[expect(missing_docs, reason = "generated from the database")]
 pub mod schema;
 pub mod silences;
+pub mod subscribers;
 pub mod verify;
 pub mod writer;
 

@@ -254,6 +254,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    core_report (id) {
+        id -> Bigint,
+        date -> Date,
+        subscriber_id -> Bigint,
+        revision -> Integer,
+        #[max_length = 36]
+        event_id -> Char,
+        summary_ids -> Bigint,
+        content -> Longtext,
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
     core_rule (id) {
         id -> Bigint,
         #[max_length = 100]
@@ -335,6 +349,27 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    core_subscriber (id) {
+        id -> Bigint,
+        #[max_length = 100]
+        name -> Varchar,
+        #[max_length = 100]
+        owner -> Nullable<Varchar>,
+        is_enabled -> Bool,
+        #[max_length = 10]
+        language -> Nullable<Varchar>,
+        created_at -> Datetime,
+    }
+}
+
+diesel::table! {
+    core_subscriberchannel (subscriber_id, channel_id) {
+        subscriber_id -> Bigint,
+        channel_id -> Bigint,
+    }
+}
+
 diesel::joinable!(core_alert -> core_app (app_id));
 diesel::joinable!(core_alertevent -> core_alert (alert_id));
 diesel::joinable!(core_delivery -> core_channel (channel_id));
@@ -343,9 +378,11 @@ diesel::joinable!(core_deliveryattempt -> core_delivery (delivery_id));
 diesel::joinable!(core_logcount -> core_app (app_id));
 diesel::joinable!(core_loghourcount -> core_app (app_id));
 diesel::joinable!(core_logsummary -> core_app (app_id));
+diesel::joinable!(core_report -> core_subscriber (subscriber_id));
 diesel::joinable!(core_rule -> core_app (app_id));
 diesel::joinable!(core_rulechannel -> core_rule (rule_id));
 diesel::joinable!(core_silence -> core_app (app_id));
+diesel::joinable!(core_subscriberchannel -> core_subscriber (subscriber_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     core_alert,
@@ -365,9 +402,12 @@ diesel::allow_tables_to_appear_in_same_query!(
     core_loghourcount,
     core_logsummary,
     core_notification,
+    core_report,
     core_rule,
     core_rulechannel,
     core_schedule,
     core_scheduleslot,
     core_silence,
+    core_subscriber,
+    core_subscriberchannel,
 );

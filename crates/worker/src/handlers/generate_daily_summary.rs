@@ -8,6 +8,7 @@ use logmon_core::tasks::{GenerateDailySummary, SummaryInput};
 use logmon_store::db::verify::count_what_others_wrote;
 use logmon_store::db::{Connection, apps, log_summaries};
 
+use super::make_reports;
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
 
@@ -18,7 +19,9 @@ impl Handle for GenerateDailySummary {
         if range.end <= context.clock.now() - context.retention {
             return Err(Failure::BadArguments(format!("the logs of {date} are no longer kept: its summary stays")));
         }
-        count_day(context, &mut *context.database.get()?, date, &range)
+        let mut conn = context.database.get()?;
+        count_day(context, &mut conn, date, &range)?;
+        make_reports::call(context, &mut conn, Some(date))
     }
 }
 

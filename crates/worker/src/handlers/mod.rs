@@ -6,6 +6,7 @@ mod dispatch_notifications;
 mod evaluate_rules;
 mod generate_daily_summary;
 mod ingest_logs;
+mod make_reports;
 mod noop;
 mod recount_summaries;
 mod renew_summaries;

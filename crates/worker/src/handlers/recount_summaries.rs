@@ -4,6 +4,7 @@ use logmon_core::summary::day;
 use logmon_core::tasks::{RecountInput, RecountSummaries, Recounted};
 
 use super::generate_daily_summary::count_day;
+use super::make_reports;
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
 
@@ -22,6 +23,7 @@ impl Handle for RecountSummaries {
             count_day(context, &mut conn, date, &range)?;
             done.recounted += 1;
         }
+        make_reports::call(context, &mut conn, None)?;
         Ok(done)
     }
 }

@@ -5,6 +5,7 @@ use logmon_core::summary::{day, yesterday};
 use logmon_core::tasks::{NoInput, RenewSummaries};
 use logmon_store::db::log_summaries;
 
+use super::make_reports;
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
 
@@ -29,6 +30,7 @@ impl Handle for RenewSummaries {
             }
             date = past.checked_sub_days(Days::new(1));
         }
+        make_reports::call(context, &mut conn, None)?;
         Ok(renewed)
     }
 }

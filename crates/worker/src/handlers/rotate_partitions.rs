@@ -1,4 +1,4 @@
-//! Makes the coming days' partitions, drops the old ones, and forgets old keys, slots and deliveries. Twice: the second finds them made
+//! Makes the coming days' partitions, drops the old ones, and forgets old keys, slots, deliveries and reports. Twice: the second finds them made
 //! and dropped.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::Days;
 use logmon_core::tasks::{NoInput, RotatePartitions, Rotated};
 use logmon_store::db::partitions::Dropped;
-use logmon_store::db::{deliveries, evaluations, ingest_keys, partitions, schedule_slots};
+use logmon_store::db::{deliveries, evaluations, ingest_keys, partitions, reports, schedule_slots};
 
 use crate::context::Context;
 use crate::registry::{Failure, Handle};
@@ -18,6 +18,8 @@ const KEYS_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
 const SLOTS_KEPT: Duration = Duration::from_secs(35 * 24 * 3_600);
 /// How long the ledger of the rules can be read.
 const LEDGER_KEPT: Duration = Duration::from_secs(7 * 24 * 3_600);
+/// How long reports can be read.
+const REPORTS_KEPT: Duration = Duration::from_hours(400 * 24);
 
 impl Handle for RotatePartitions {
     fn run(context: &Context, _: NoInput) -> Result<Rotated, Failure> {
@@ -41,6 +43,9 @@ impl Handle for RotatePartitions {
             context.may_go_on()?;
         }
         while evaluations::delete_some_before(&mut conn, now - LEDGER_KEPT)? > 0 {
+            context.may_go_on()?;
+        }
+        while reports::forget_before(&mut conn, (now - REPORTS_KEPT).date_naive())? > 0 {
             context.may_go_on()?;
         }
         if made + dropped > 0 {

@@ -11,7 +11,7 @@ use diesel::prelude::*;
 use diesel::result::Error as QueryError;
 use diesel::sql_types::{Datetime, Text};
 use logmon_core::alert::AlertId;
-use logmon_core::notification::{ChannelId, DeliveryId, DeliveryState, Digest, EventId, Notification};
+use logmon_core::notification::{ChannelId, DeliveryId, DeliveryState, Digest, EventId, Notification, ReportNotice};
 
 use super::schema::{core_channel, core_delivery, core_deliveryattempt, core_notification};
 use super::{Connection, DbError, transaction};
@@ -73,7 +73,25 @@ pub fn announce(conn: &mut Connection, event: &Notification, channels: &[Channel
     }
     let json = event.to_json().map_err(|e| QueryError::SerializationError(e.into()))?;
     insert_notification(conn, event.event_id, event.event.as_str(), Some(event.alert.id), &json, event.at)?;
-    let (id, at) = (event.event_id.0.to_string(), event.at.naive_utc());
+    deliver(conn, event.event_id, event.at, channels)
+}
+
+/// The same of a daily report.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn announce_report(conn: &mut Connection, notice: &ReportNotice, channels: &[ChannelId]) -> Result<(), DbError> {
+    if channels.is_empty() {
+        return Ok(());
+    }
+    let json = notice.to_json().map_err(|e| QueryError::SerializationError(e.into()))?;
+    insert_notification(conn, notice.event_id, notice.event.as_str(), None, &json, notice.at)?;
+    deliver(conn, notice.event_id, notice.at, channels)
+}
+
+/// Has a notification delivered through each of these channels that is there and on.
+fn deliver(conn: &mut Connection, id: EventId, at: DateTime<Utc>, channels: &[ChannelId]) -> Result<(), DbError> {
+    let (id, at) = (id.0.to_string(), at.naive_utc());
     // It waits for what happens with it.
     let next_at = sql::<Datetime>("CAST(")
         .bind::<Datetime, _>(at)

@@ -1,0 +1,2 @@
+DROP TABLE IF EXISTS core_subscriberchannel;
+DROP TABLE IF EXISTS core_subscriber;

@@ -10,7 +10,7 @@ use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::{CheckSettings, HttpSettings, NotificationSettings};
 use logmon_core::language::Language;
-use logmon_core::log::{Arrival, LogFilter, Record};
+use logmon_core::log::{Arrival, Record};
 use logmon_core::notification::{Targets, Wording};
 use logmon_core::seal::Sealer;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
@@ -151,12 +151,13 @@ impl State {
         bounded("the database", self.database_turns.clone(), run).await
     }
 
-    /// The right to look for a text, until it is dropped. Who has asked first is first.
+    /// The right to look for a text in these apps, or in all when there are none, until it is dropped. Who has asked first is
+    /// first.
     ///
     /// # Errors
     /// [`ErrorCode::TooMany`] when as many as are allowed look for one, and none ends soon enough.
-    pub async fn search_turn(&self, filter: &LogFilter) -> Result<OwnedSemaphorePermit, ApiError> {
-        let wait = if filter.apps.is_empty() { WIDE_SEARCH_WAIT } else { SEARCH_WAIT };
+    pub async fn search_turn(&self, apps: &[AppId]) -> Result<OwnedSemaphorePermit, ApiError> {
+        let wait = if apps.is_empty() { WIDE_SEARCH_WAIT } else { SEARCH_WAIT };
         let turn = Arc::clone(&self.search_turns).acquire_owned();
         let late = |_| ApiError::too_many("Too many searches run at once.");
         let turn = tokio::time::timeout(wait, turn).await.map_err(late)?;

@@ -108,7 +108,7 @@ pub async fn test(request: HttpRequest, payload: Payload, state: Data<State>) ->
     };
     let until = log_counts::minute(state.clock.now());
     let range = until - TimeDelta::days(days)..until;
-    let (turn, asked) = (state.search_turn()?, range.clone());
+    let (turn, asked) = (state.search_turn(rule.app.as_slice()).await?, range.clone());
     let looked = state.database(move |conn| {
         let _turn = turn;
         match rule.app {

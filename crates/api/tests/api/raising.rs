@@ -7,7 +7,7 @@ use logmon_store::testing::process::{Process, Signal, eventually};
 use logmon_store::testing::receiver::Receiver;
 use serde_json::{Value, json};
 
-use crate::channels::{ANY, make};
+use crate::channels::{ANY, Telling as _, make};
 use crate::common::System;
 
 const APPS: i64 = 500;

@@ -8,7 +8,7 @@ use logmon_store::testing::process::{PATIENCE, Signal, eventually};
 use logmon_store::testing::receiver::Receiver;
 use serde_json::{Value, json};
 
-use crate::channels::{ANY, mail_server, make};
+use crate::channels::{ANY, Telling as _, mail_server, make};
 use crate::common::{Api, System};
 
 const HOSTILE: &str = "<script>alert(1)</script> [x](https://evil.example) 42\r\nBcc: all@example.com";

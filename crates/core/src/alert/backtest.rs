@@ -154,6 +154,7 @@ mod tests {
             every: minute,
             severity: Severity::Warning,
             resolve_after,
+            flapping_after: 0,
             channels: Vec::new(),
             state: RuleState::Enabled,
         }

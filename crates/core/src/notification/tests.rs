@@ -241,7 +241,10 @@ fn a_template_says_it_in_its_own_words_and_cannot_go_on_for_ever() {
     let endless = words("x", "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}");
     assert_eq!(endless.unwrap_err().field, "text");
     let absent = words("支付\n  {{ nothing.there }}", "x").unwrap_err();
-    assert_eq!((absent.field, absent.message.as_str()), ("title", "undefined value in line 2, column 6: `nothing` is undefined"));
+    assert_eq!(
+        (absent.field, absent.message.as_str()),
+        ("title", "undefined value in line 2, column 6: `nothing` is undefined")
+    );
     assert!(words("x", "{{ 'x' * 100000 }}").is_err());
 }
 

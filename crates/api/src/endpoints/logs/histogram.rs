@@ -89,7 +89,7 @@ pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl 
     let (filter, buckets) = parameters(&query, state.clock.now())?;
     let reads_text = filter.reads_text();
     let began = Instant::now();
-    let turn = if reads_text { Some(state.search_turn(&filter).await?) } else { None };
+    let turn = if reads_text { Some(state.search_turn(&filter.apps).await?) } else { None };
     let shape = buckets.clone();
     let counted = state.database(move |conn| {
         let _turn = turn;

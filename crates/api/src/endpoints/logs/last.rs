@@ -37,7 +37,7 @@ struct LastView {
 pub async fn last(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let (filter, _order) = filter_of(&Query::parse(request.query_string()), state.clock.now())?;
     let end = Instant::now() + DEADLINE;
-    let turn = if filter.reads_text() { Some(state.search_turn(&filter).await?) } else { None };
+    let turn = if filter.reads_text() { Some(state.search_turn(&filter.apps).await?) } else { None };
     let found = state.database(move |conn| {
         let _turn = turn;
         log_search::newest_outside(conn, &filter, end.saturating_duration_since(Instant::now()))

@@ -53,7 +53,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let page = Page::of_list(query.last("limit"), query.last("cursor"), list)?;
     let ends = ends_of(&filter);
     let end = Instant::now() + DEADLINE;
-    let turn = if filter.reads_text() { Some(state.search_turn(&filter).await?) } else { None };
+    let turn = if filter.reads_text() { Some(state.search_turn(&filter.apps).await?) } else { None };
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;

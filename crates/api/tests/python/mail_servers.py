@@ -5,12 +5,18 @@ each server has been sent since.
 """
 import asyncio
 import json
+import logging
 import os
 import ssl
 import sys
+import warnings
 
 import trustme
 from aiosmtpd.smtp import SMTP, AuthResult
+
+# That a client hangs up on a wrong certificate is what the test is about.
+logging.getLogger("mail.log").setLevel(logging.CRITICAL)
+warnings.simplefilter("ignore")
 
 USER, PASSWORD = b"logmon", b"p@ss word"
 

@@ -6,6 +6,7 @@ mod flapping;
 mod groups;
 mod life;
 mod month;
+mod outbox;
 mod repeats;
 mod rig;
 mod silences;

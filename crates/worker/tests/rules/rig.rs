@@ -105,6 +105,11 @@ impl Rig {
         self.run(EvaluateRules::NAME)
     }
 
+    /// The same, where it may fail.
+    pub(crate) fn try_evaluate(&self) -> bool {
+        (registry::find(EvaluateRules::NAME).unwrap().run)(&self.context, &Arguments::default()).is_ok()
+    }
+
     /// What the seed's check does.
     pub(crate) fn check(&self) -> u64 {
         self.run(CheckErrorLogs::NAME)

@@ -73,7 +73,7 @@ pub fn announce(conn: &mut Connection, event: &Notification, channels: &[Channel
     }
     let json = event.to_json().map_err(|e| QueryError::SerializationError(e.into()))?;
     insert_notification(conn, event.event_id, event.event.as_str(), Some(event.alert.id), &json, event.at)?;
-    deliver(conn, event.event_id, event.at, channels)
+    deliver(conn, event.event_id, event.at, channels, Wait::ForOthers)
 }
 
 /// The same of a daily report.
@@ -86,16 +86,30 @@ pub fn announce_report(conn: &mut Connection, notice: &ReportNotice, channels: &
     }
     let json = notice.to_json().map_err(|e| QueryError::SerializationError(e.into()))?;
     insert_notification(conn, notice.event_id, notice.event.as_str(), None, &json, notice.at)?;
-    deliver(conn, notice.event_id, notice.at, channels)
+    deliver(conn, notice.event_id, notice.at, channels, Wait::Not)
+}
+
+/// Whether a channel that groups what happens together waits for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    ForOthers,
+    Not,
 }
 
 /// Has a notification delivered through each of these channels that is there and on.
-fn deliver(conn: &mut Connection, id: EventId, at: DateTime<Utc>, channels: &[ChannelId]) -> Result<(), DbError> {
+fn deliver(
+    conn: &mut Connection,
+    id: EventId,
+    at: DateTime<Utc>,
+    channels: &[ChannelId],
+    wait: Wait,
+) -> Result<(), DbError> {
     let (id, at) = (id.0.to_string(), at.naive_utc());
-    // It waits for what happens with it.
-    let next_at = sql::<Datetime>("CAST(")
-        .bind::<Datetime, _>(at)
-        .sql(" AS DATETIME(6)) + INTERVAL COALESCE(core_channel.group_wait, 0) SECOND");
+    let seconds = match wait {
+        Wait::ForOthers => " AS DATETIME(6)) + INTERVAL COALESCE(core_channel.group_wait, 0) SECOND",
+        Wait::Not => " AS DATETIME(6))",
+    };
+    let next_at = sql::<Datetime>("CAST(").bind::<Datetime, _>(at).sql(seconds);
     let told = core_channel::table
         .filter(core_channel::id.eq_any(channels.iter().map(|channel| channel.0)))
         .filter(core_channel::is_enabled.eq(true))

@@ -165,7 +165,8 @@ fn list(page: &mut String, words: Words<'_>, heading: &str, items: &[String]) {
     page.push_str("</ul>\n");
 }
 
-/// As text within HTML or an attribute in double quotes.
+/// As text on one line within HTML or an attribute in double quotes.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }

@@ -24,6 +24,11 @@ pub(super) fn begin(
         return Ok(None);
     }
     let Some(rule) = known.rule else { return Ok(None) };
+    let after: Option<i32> = core_rule::table.find(rule.0).select(core_rule::flapping_after).first(conn).optional()?;
+    let after = i64::from(after.unwrap_or(0));
+    if after == 0 {
+        return Ok(None);
+    }
     let of_both = core_alert::rule_id.eq(rule.0).and(core_alert::app_id.eq(known.app.0));
     if event.kind != AlertEventKind::Resolved {
         let before: Option<(i64, String)> = core_alert::table
@@ -40,8 +45,6 @@ pub(super) fn begin(
             return Ok(None);
         }
     }
-    let after: Option<i32> = core_rule::table.find(rule.0).select(core_rule::flapping_after).first(conn).optional()?;
-    let after = i64::from(after.unwrap_or(0));
     // Each alert has a change at least, so this many hold enough of them.
     let newest: Vec<i64> = core_alert::table
         .select(core_alert::id)
@@ -59,7 +62,7 @@ pub(super) fn begin(
         .load(conn)?;
     // It is counted anew from when it had calmed down.
     let changes = kinds.iter().take_while(|kind| *kind != AlertEventKind::Calmed.as_str()).count();
-    if after == 0 || i64::try_from(changes).is_ok_and(|changes| changes <= after) {
+    if i64::try_from(changes).is_ok_and(|changes| changes <= after) {
         return Ok(None);
     }
     let flaps = AlertEvent::by_itself(AlertEventKind::Flapping, event.at);

@@ -60,16 +60,28 @@ pub fn change(
     now: DateTime<Utc>,
 ) -> Result<Alert, ChangeAlertError> {
     transaction(conn, |conn| {
-        let app = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?.app;
-        // Raising takes this lock first, too.
-        apps::lock(conn, app)?;
-        core_alert::table.find(id.0).select(core_alert::id).for_update().first::<i64>(conn)?;
-        let alert = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?;
-        if let Some(kind) = apply(conn, &alert, change, said, now)? {
-            alert_events::record(conn, id, &event(kind, said, now), None)?;
-        }
+        change_within(conn, id, change, said, now)?;
         get(conn, id)?.ok_or(ChangeAlertError::NoSuch)
     })
+}
+
+/// The same within a transaction. Where it fails but for the database's sake, nothing was written.
+fn change_within(
+    conn: &mut Connection,
+    id: AlertId,
+    change: &AlertChange,
+    said: &Said,
+    now: DateTime<Utc>,
+) -> Result<(), ChangeAlertError> {
+    let app = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?.app;
+    // Raising takes this lock first, too.
+    apps::lock(conn, app)?;
+    core_alert::table.find(id.0).select(core_alert::id).for_update().first::<i64>(conn)?;
+    let alert = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?;
+    if let Some(kind) = apply(conn, &alert, change, said, now)? {
+        alert_events::record(conn, id, &event(kind, said, now), None)?;
+    }
+    Ok(())
 }
 
 fn event(kind: AlertEventKind, said: &Said, now: DateTime<Utc>) -> AlertEvent {
@@ -220,13 +232,15 @@ pub fn undo(conn: &mut Connection, batch: EventId, said: &Said, now: DateTime<Ut
     if alerts.is_empty() {
         return Ok(None);
     }
-    let mut undone = Undone::default();
-    for alert in alerts {
-        match change(conn, alert, &AlertChange::Reopen, said, now) {
-            Ok(_) => undone.reopened.push(alert),
-            Err(ChangeAlertError::Db(error)) => return Err(error),
-            Err(_) => undone.skipped.push(alert),
+    transaction(conn, |conn| {
+        let mut undone = Undone::default();
+        for alert in &alerts {
+            match change_within(conn, *alert, &AlertChange::Reopen, said, now) {
+                Ok(()) => undone.reopened.push(*alert),
+                Err(ChangeAlertError::Db(error)) => return Err(error),
+                Err(_) => undone.skipped.push(*alert),
+            }
         }
-    }
-    Ok(Some(undone))
+        Ok(Some(undone))
+    })
 }

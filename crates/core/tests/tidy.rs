@@ -89,7 +89,10 @@ fn every_url_is_in_the_table_of_routes() {
 #[test]
 fn core_does_no_input_or_output() {
     let words = ["TcpListener", "std::fs", "File::", "TcpStream", "tokio::"];
-    assert_eq!(outside("crates/core/src", &words, &["config/sample.rs", "tasks/mod.rs"]), Vec::<String>::new());
+    assert_eq!(
+        outside("crates/core/src", &words, &["config/sample.rs", "report/tests.rs", "tasks/mod.rs"]),
+        Vec::<String>::new()
+    );
 }
 
 #[test]

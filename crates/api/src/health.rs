@@ -44,6 +44,7 @@ struct Finding {
 
 /// The body of `/readyz`. What the beats are like keeps no server from being ready.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Readiness)]
 pub struct Report {
     /// `ok` when the process, the database and Redis are.
     pub status: &'static str,

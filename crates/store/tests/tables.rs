@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::{AlertEventKind, AlertFilter, AlertId, AlertState, Finding, Outcome};
+use logmon_core::alert::{AlertChange, AlertEventKind, AlertFilter, AlertId, AlertState, Finding, Outcome, Said};
 use logmon_core::app::{AppChange, AppId, NewApp};
 use logmon_core::log::{Level, LogFilter, LogId, Order, Record};
 use logmon_core::page::{Cursor, Page};
@@ -17,7 +17,7 @@ use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::writer::Stored;
 use logmon_store::db::{alert_events, alerts, apps, ingest_keys, log_counts, log_search, log_summaries, rules};
 use logmon_store::testing::TestDatabase;
-use logmon_store::testing::process::PATIENCE;
+use logmon_store::testing::process::{PATIENCE, eventually};
 
 fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_795_348_188_000_000 + micros).unwrap()
@@ -169,6 +169,34 @@ fn one_alert_is_raised_however_many_checks_run_at_once() {
     assert_eq!(raise(app, 7), Raised::NotNeeded, "that window has had its alert");
     assert!(matches!(raise(app, 8), Raised::New(_)), "a resolved alert does not stand in the way of the next");
     assert_eq!(raise(AppId(999), 9), Raised::NotNeeded);
+}
+
+#[test]
+fn an_alert_that_many_acknowledge_at_once_is_acknowledged_once() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    test.execute(&format!(
+        "INSERT INTO core_alert (id, app_id, content, is_resolved, created_at) VALUES (1, {}, 'c', FALSE, NOW(6))",
+        app.0
+    ));
+    // They have all seen it open before one of them may change it.
+    let mut holder = test.session();
+    holder.execute(&format!("BEGIN; SELECT id FROM core_app WHERE id = {} FOR UPDATE", app.0));
+    std::thread::scope(|scope| {
+        for n in 0..4 {
+            let test = &test;
+            scope.spawn(move || {
+                let said = Said { by: Some(format!("p{n}")), note: None };
+                alerts::change(&mut test.connect(), AlertId(1), &AlertChange::Acknowledge, &said, at(n)).unwrap()
+            });
+        }
+        eventually("all of them to wait", || (test.busy("core_app") == 4).then_some(()));
+        holder.execute("COMMIT");
+    });
+    let events = alert_events::of_alert(&mut test.connect(), AlertId(1)).unwrap();
+    assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [AlertEventKind::Acknowledged]);
+    let by = test.lines("SELECT acknowledged_by AS line FROM core_alert");
+    assert_eq!(events[0].actor.as_ref(), by.first(), "who says so is who did it");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::super::schema::core_alert;
 use super::super::{Connection, DbError, Retryable, alert_events, apps, transaction};
-use super::{get, list};
+use super::{get, list, lock};
 
 /// For how long what was resolved together can be taken back.
 pub const UNDO: TimeDelta = TimeDelta::minutes(10);
@@ -76,8 +76,7 @@ fn change_within(
     let app = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?.app;
     // Raising takes this lock first, too.
     apps::lock(conn, app)?;
-    core_alert::table.find(id.0).select(core_alert::id).for_update().first::<i64>(conn)?;
-    let alert = get(conn, id)?.ok_or(ChangeAlertError::NoSuch)?;
+    let alert = lock(conn, id)?.ok_or(ChangeAlertError::NoSuch)?;
     if let Some(kind) = apply(conn, &alert, change, said, now)? {
         alert_events::record(conn, id, &event(kind, said, now), None)?;
     }

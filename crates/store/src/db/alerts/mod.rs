@@ -195,6 +195,12 @@ pub fn get(conn: &mut Connection, id: AlertId) -> Result<Option<Alert>, DbError>
     Ok(row.map(Alert::from))
 }
 
+/// One alert as it is now, whatever the transaction saw when it began; locks it.
+fn lock(conn: &mut Connection, id: AlertId) -> Result<Option<Alert>, DbError> {
+    let row = core_alert::table.find(id.0).select(AlertRow::as_select()).for_update().first(conn).optional()?;
+    Ok(row.map(Alert::from))
+}
+
 /// The newest alert that a rule raised.
 ///
 /// # Errors

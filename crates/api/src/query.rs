@@ -8,6 +8,7 @@ use actix_web::web::Json;
 use actix_web::{HttpResponse, Responder};
 use logmon_core::field::FieldErrors;
 use logmon_core::page::{Cursor, Fingerprint, Page};
+use logmon_core::python::{self, Int};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
@@ -38,6 +39,16 @@ impl Query {
     /// Every value of a parameter that is not empty.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+    }
+
+    /// The last value of a parameter that is an id; `None` where there is none, or a wrong one, which `errors` has then.
+    pub fn id(&self, name: &'static str, errors: &mut FieldErrors) -> Option<i64> {
+        let text = self.last(name).filter(|text| !text.is_empty())?;
+        let id = match python::int(text) {
+            Some(Int::Small(id)) => Ok(id),
+            Some(Int::Big) | None => Err(vec!["A valid integer is required.".to_owned()]),
+        };
+        errors.take(name, id)
     }
 
     /// The page that `limit` and `cursor` ask for.

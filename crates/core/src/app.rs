@@ -3,8 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::field::{FieldErrors, FieldValue, Fields, text};
-use crate::python::{self, Int};
+use crate::field::{self, FieldErrors, FieldValue, Fields, text};
 
 /// The id of an app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,12 +19,7 @@ impl AppId {
     /// # Errors
     /// The messages for the parameter.
     pub fn from_query<'a>(values: impl Iterator<Item = &'a str>) -> Result<Vec<Self>, Vec<String>> {
-        let app = |text: &str| match python::int(text) {
-            Some(Int::Small(id)) => Ok(Self(id)),
-            Some(Int::Big) => Ok(Self(-1)),
-            None => Err(vec![format!("\"{text}\" is not the id of an app: a number is expected.")]),
-        };
-        let mut apps = values.map(app).collect::<Result<Vec<_>, _>>()?;
+        let mut apps = field::ids(values, "an app", Self)?;
         apps.sort_unstable();
         apps.dedup();
         if apps.len() > ASKED_MAX {

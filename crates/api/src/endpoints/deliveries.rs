@@ -7,7 +7,6 @@ use logmon_core::alert::AlertId;
 use logmon_core::field::FieldErrors;
 use logmon_core::notification::{ChannelId, DeliveryId, DeliveryState};
 use logmon_core::page::Cursor;
-use logmon_core::python::{self, Int};
 use logmon_core::tasks::{DispatchNotifications, NoInput, Task as _};
 use logmon_store::db::deliveries::{self, Attempt, Delivery, DeliveryFilter};
 use serde::Serialize;
@@ -118,15 +117,8 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 
 fn filter(query: &Query) -> Result<DeliveryFilter, FieldErrors> {
     let mut errors = FieldErrors::default();
-    let mut id = |name: &'static str| {
-        let text = query.last(name).filter(|text| !text.is_empty())?;
-        let id = match python::int(text) {
-            Some(Int::Small(id)) => Ok(id),
-            Some(Int::Big) | None => Err(vec!["A valid integer is required.".to_owned()]),
-        };
-        errors.take(name, id)
-    };
-    let (channel, alert) = (id("channel").map(ChannelId), id("alert").map(AlertId));
+    let channel = query.id("channel", &mut errors).map(ChannelId);
+    let alert = query.id("alert", &mut errors).map(AlertId);
     let state = query.last("state").filter(|text| !text.is_empty()).and_then(|text| {
         let state = DeliveryState::from_name(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice.")]);
         errors.take("state", state)

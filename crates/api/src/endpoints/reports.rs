@@ -9,7 +9,6 @@ use chrono::{DateTime, NaiveDate, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::language::Language;
 use logmon_core::page::Cursor;
-use logmon_core::python::{self, Int};
 use logmon_core::report::{Day, Report, ReportId, Scope, Shown, SubscriberId, compose, html, text};
 use logmon_core::summary::yesterday;
 use logmon_store::db::DbError;
@@ -85,13 +84,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let mut errors = FieldErrors::default();
     let given = |name| query.last(name).filter(|text| !text.is_empty());
     let date = given("date").and_then(|text| errors.take("date", date(text)));
-    let subscriber = given("subscriber").and_then(|text| {
-        let id = match python::int(text) {
-            Some(Int::Small(id)) => Ok(SubscriberId(id)),
-            Some(Int::Big) | None => Err(vec!["A valid integer is required.".to_owned()]),
-        };
-        errors.take("subscriber", id)
-    });
+    let subscriber = query.id("subscriber", &mut errors).map(SubscriberId);
     let filter = errors.into_result(ReportFilter { date, subscriber })?;
     let page = query.page()?;
     let rows = state.database(move |conn| reports::list(conn, &filter, Listing::<ReportView>::one_more(page))).await?;

@@ -11,7 +11,6 @@ use logmon_core::alert::{
 use logmon_core::app::AppId;
 use logmon_core::field::{self, FieldErrors, FieldValue};
 use logmon_core::page::Cursor;
-use logmon_core::python::{self, Int};
 use logmon_store::db::silences::{self, SILENCES_MAX, SaveSilenceError};
 use logmon_store::db::{Connection, DbError, alerts};
 use serde::Serialize;
@@ -204,12 +203,7 @@ fn filter(query: &Query) -> Result<SilenceFilter, FieldErrors> {
     let states = errors.take("state", states.collect::<Result<Vec<_>, _>>()).unwrap_or_default();
     let states = if states.is_empty() { vec![SilenceState::Active, SilenceState::Upcoming] } else { states };
     let apps = errors.take("app", AppId::from_query(query.all("app"))).unwrap_or_default();
-    let rules = query.all("rule").map(|text| match python::int(text) {
-        Some(Int::Small(id)) => Ok(RuleId(id)),
-        Some(Int::Big) => Ok(RuleId(-1)),
-        None => Err(vec![format!("\"{text}\" is not the id of a rule: a number is expected.")]),
-    });
-    let rules = errors.take("rule", rules.collect::<Result<Vec<_>, _>>()).unwrap_or_default();
+    let rules = errors.take("rule", field::ids(query.all("rule"), "a rule", RuleId)).unwrap_or_default();
     errors.into_result(SilenceFilter { states, apps, rules })
 }
 

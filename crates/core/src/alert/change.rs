@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use super::{AlertId, AlertState, RuleId, Severity};
 use crate::app::AppId;
 use crate::field::{self, FieldErrors, FieldValue, Fields};
-use crate::python::{self, Int};
 
 /// How long a name may be, in characters.
 const NAME_MAX: usize = 100;
@@ -115,12 +114,7 @@ impl AlertFilter {
         });
         let severities = errors.take("severity", severities.collect::<Result<Vec<_>, _>>()).unwrap_or_default();
         let apps = errors.take("app", AppId::from_query(all("app").into_iter())).unwrap_or_default();
-        let rules = all("rule").into_iter().map(|text| match python::int(text) {
-            Some(Int::Small(id)) => Ok(RuleId(id)),
-            Some(Int::Big) => Ok(RuleId(-1)),
-            None => Err(vec![format!("\"{text}\" is not the id of a rule: a number is expected.")]),
-        });
-        let rules = errors.take("rule", rules.collect::<Result<Vec<_>, _>>()).unwrap_or_default();
+        let rules = errors.take("rule", field::ids(all("rule"), "a rule", RuleId)).unwrap_or_default();
         let mut moment = |name| {
             let text = all(name).pop()?;
             let expected = "Expected a time such as 2026-11-23T04:00:27Z, or now-90m.".to_owned();

@@ -1,7 +1,9 @@
 //! The fields of a request and what is wrong with them, in the words of Django REST Framework's serializers.
 
+mod parameter;
 mod plain;
 
+pub use parameter::ids;
 pub use plain::{integer, keys};
 
 use std::borrow::Cow;

@@ -1,5 +1,6 @@
 //! `core_channel`: where people are told. Secrets are sealed here on their way in, and opened on their way out.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -241,6 +242,15 @@ pub(super) fn missing(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<Ch
         .for_update()
         .load(conn)?;
     Ok(ids.iter().copied().filter(|id| !found.contains(&id.0)).collect())
+}
+
+/// The channels of each who has some, of pairs of the two.
+pub(super) fn by_whom(pairs: Vec<(i64, i64)>) -> BTreeMap<i64, Vec<ChannelId>> {
+    let mut channels: BTreeMap<i64, Vec<ChannelId>> = BTreeMap::new();
+    for (who, channel) in pairs {
+        channels.entry(who).or_default().push(ChannelId(channel));
+    }
+    channels
 }
 
 /// Claims a channel, so that one worker at a time uses it; a claim that is not renewed ends. False when another has it,

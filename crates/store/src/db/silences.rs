@@ -91,6 +91,12 @@ impl Retryable for SaveSilenceError {
     }
 }
 
+/// Those that go on, or will.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn is_not_over(now: NaiveDateTime) -> _ {
+    core_silence::over_at.is_null().or(core_silence::over_at.gt(now).assume_not_null())
+}
+
 /// A page of the silences that a filter lets through at `now`, newest first.
 ///
 /// # Errors
@@ -128,7 +134,7 @@ fn rows(
     let now = now.naive_utc();
     match (filter.states.is_empty(), filter.states.contains(&SilenceState::Ended)) {
         (false, false) => {
-            query = query.filter(core_silence::over_at.is_null().or(core_silence::over_at.gt(now).assume_not_null()));
+            query = query.filter(is_not_over(now));
         }
         (false, true) if filter.states.iter().all(|state| *state == SilenceState::Ended) => {
             query = query.filter(core_silence::over_at.le(now));
@@ -169,7 +175,7 @@ pub fn get(conn: &mut Connection, id: SilenceId) -> Result<Option<Silence>, DbEr
 pub(super) fn active(conn: &mut Connection, now: DateTime<Utc>) -> Result<Vec<Silence>, DbError> {
     let rows: Vec<SilenceRow> = core_silence::table
         .select(SilenceRow::as_select())
-        .filter(core_silence::over_at.is_null().or(core_silence::over_at.gt(now.naive_utc()).assume_not_null()))
+        .filter(is_not_over(now.naive_utc()))
         .filter(core_silence::starts_at.le(now.naive_utc()))
         .order(core_silence::id)
         .load(conn)?;
@@ -192,7 +198,7 @@ pub fn create(conn: &mut Connection, silence: &NewSilence, now: DateTime<Utc>) -
             let found = core_rule::table.find(rule.0).select(core_rule::id).first::<i64>(conn).optional()?;
             found.ok_or(SaveSilenceError::NoSuchRule(rule))?;
         }
-        let over = core_silence::over_at.is_null().or(core_silence::over_at.gt(now.naive_utc()).assume_not_null());
+        let over = is_not_over(now.naive_utc());
         if core_silence::table.filter(over).count().get_result::<i64>(conn)? >= SILENCES_MAX {
             return Err(SaveSilenceError::TooMany);
         }

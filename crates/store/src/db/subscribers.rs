@@ -1,7 +1,5 @@
 //! `core_subscriber` and `core_subscriberchannel`: who gets a report a day, and through which channels.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as QueryError};
@@ -12,7 +10,7 @@ use logmon_core::report::{NewSubscriber, Scope, SubscriberId};
 use thiserror::Error;
 
 use super::schema::{core_channel, core_subscriber, core_subscriberchannel};
-use super::{Connection, DbError, Retryable, transaction, utc};
+use super::{Connection, DbError, Retryable, channels, transaction, utc};
 
 /// A subscriber that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,10 +188,7 @@ fn with_channels(conn: &mut Connection, rows: Vec<SubscriberRow>) -> Result<Vec<
         .filter(core_subscriberchannel::subscriber_id.eq_any(rows.iter().map(|row| row.id)))
         .order((core_subscriberchannel::subscriber_id, core_subscriberchannel::channel_id))
         .load(conn)?;
-    let mut channels: BTreeMap<i64, Vec<ChannelId>> = BTreeMap::new();
-    for (subscriber, channel) in pairs {
-        channels.entry(subscriber).or_default().push(ChannelId(channel));
-    }
+    let mut channels = channels::by_whom(pairs);
     let subscriber = |row: SubscriberRow| Subscriber {
         id: SubscriberId(row.id),
         says: NewSubscriber {

@@ -17,7 +17,7 @@ use logmon_core::page::Page;
 pub use save::{RULES_MAX, SaveRuleError, apply, create, delete, update};
 
 use super::schema::{core_rule, core_rulechannel};
-use super::{Connection, DbError, utc};
+use super::{Connection, DbError, channels, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_rule)]
@@ -144,10 +144,7 @@ fn with_channels(conn: &mut Connection, rows: Vec<RuleRow>) -> Result<Vec<Rule>,
         .filter(core_rulechannel::rule_id.eq_any(ids))
         .order((core_rulechannel::rule_id, core_rulechannel::channel_id))
         .load(conn)?;
-    let mut channels: BTreeMap<i64, Vec<ChannelId>> = BTreeMap::new();
-    for (rule, channel) in pairs {
-        channels.entry(rule).or_default().push(ChannelId(channel));
-    }
+    let mut channels = channels::by_whom(pairs);
     let rule = |row: RuleRow| {
         let channels = channels.remove(&row.id).unwrap_or_default();
         row.rule(channels)

@@ -12,7 +12,8 @@ use diesel::sql_types::Bigint;
 use logmon_core::app::AppId;
 use logmon_core::log::{Extra, Level, Log, LogFilter, Order, Record, TraceId};
 use logmon_core::page::{Cursor, Page};
-use logmon_store::db::{DbError, log_search, verify};
+use logmon_store::db::logs::search;
+use logmon_store::db::{DbError, verify};
 use logmon_store::testing::TestDatabase;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -125,7 +126,7 @@ fn query(random: &mut StdRng) -> Vec<(String, String)> {
 fn pages(test: &TestDatabase, filter: &LogFilter, order: Order, limit: u32) -> Vec<Log> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = log_search::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
+        let page = search::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
         let Some(last) = page.last() else { return all };
         after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
         all.extend(page);
@@ -231,7 +232,7 @@ fn a_page_reads_few_rows_wherever_it_is() {
             let created_at = "2026-11-23T00:00:00Z".parse::<DateTime<Utc>>().unwrap() - TimeDelta::days(days);
             let page = Page { limit: 20, after: Some(Cursor { created_at, id: 20_000 }) };
             let before = rows_read(&mut conn);
-            let found = log_search::list(&mut conn, &filter, order, page, LONG).unwrap();
+            let found = search::list(&mut conn, &filter, order, page, LONG).unwrap();
             let read = rows_read(&mut conn) - before - own;
             assert_eq!(found.len(), 20, "{query}");
             assert!(read < 1_200, "{query}, {days} days ago: {read} of 40,000 rows were read");
@@ -250,10 +251,10 @@ fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
     sql_query("SET SESSION lock_wait_timeout = 10").execute(&mut conn).unwrap();
     let mut lock = test.session();
     lock.execute("LOCK TABLES core_log WRITE");
-    let ended = log_search::list(&mut conn, &filter, order, page, Duration::from_millis(50));
+    let ended = search::list(&mut conn, &filter, order, page, Duration::from_millis(50));
     assert!(matches!(ended, Err(DbError::TooSlow)), "{ended:?}");
     lock.execute("UNLOCK TABLES");
-    assert_eq!(log_search::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
+    assert_eq!(search::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
     let left = diesel::select(sql::<Bigint>("CAST(@@SESSION.max_statement_time * 1000000 AS SIGNED)"));
     assert_eq!(left.get_result::<i64>(&mut conn).unwrap(), 0);
 }

@@ -15,7 +15,7 @@ use futures_util::stream::{self, Stream};
 use logmon_core::log::Log;
 use logmon_core::page::{Cursor, Fingerprint};
 use logmon_store::db::DbError;
-use logmon_store::db::log_export::{Step, Walk};
+use logmon_store::db::logs::export::{Step, Walk};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, Receiver, Sender};

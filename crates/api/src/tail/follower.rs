@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use logmon_core::log::{LogId, Seen};
-use logmon_store::db::log_tail;
+use logmon_store::db::logs::tail;
 
 use super::Tails;
 use crate::error::ApiError;
@@ -25,7 +25,7 @@ const NEWEST: u32 = 10_000;
 
 /// What is there now.
 pub(super) async fn newest(state: &State) -> Result<Seen, ApiError> {
-    let ids = state.database(|conn| log_tail::newest(conn, NEWEST)).await?;
+    let ids = state.database(|conn| tail::newest(conn, NEWEST)).await?;
     let mut seen = Seen::up_to(ids.last().map_or(LogId(0), |oldest| LogId(oldest.0 - 1)));
     for id in ids.into_iter().rev() {
         seen.insert(id);
@@ -71,7 +71,7 @@ enum Found {
 }
 
 async fn look(tails: &Tails, state: &State, seen: Seen) -> Result<Found, ApiError> {
-    let logs = state.database(move |conn| log_tail::unseen(conn, &seen, LOGS)).await?;
+    let logs = state.database(move |conn| tail::unseen(conn, &seen, LOGS)).await?;
     let all = logs.len() < usize::try_from(LOGS).unwrap_or(usize::MAX);
     let last = tails.publish(logs);
     Ok(if all { Found::All(last) } else { Found::Some })

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use logmon_core::log::{LogFilter, Seen};
-use logmon_store::db::log_tail;
+use logmon_store::db::logs::tail;
 use tokio::sync::mpsc::Receiver;
 
 use super::event::Event;
@@ -66,7 +66,7 @@ impl Missed {
         }
         let had = self.had.clone();
         // The reader comes back with what it has where the database is away.
-        let logs = state.database(move |conn| log_tail::unseen(conn, &had, follower::LOGS)).await.ok()?;
+        let logs = state.database(move |conn| tail::unseen(conn, &had, follower::LOGS)).await.ok()?;
         let all = logs.len() < usize::try_from(follower::LOGS).unwrap_or(usize::MAX);
         self.left = self.left.saturating_sub(follower::LOGS);
         let mut events = Vec::new();

@@ -8,7 +8,7 @@ use logmon_core::alert::{Counts, Kind, Observed, Place, most_frequent};
 use logmon_core::app::AppId;
 use logmon_core::log::{LogFilter, Term};
 use logmon_core::notification::Pattern;
-use logmon_store::db::log_samples::{self, Sample};
+use logmon_store::db::logs::samples::{self, Sample};
 use logmon_store::db::{Connection, DbError, log_counts};
 
 use super::plan::{Plan, whole_minutes};
@@ -74,7 +74,7 @@ impl Observer<'_> {
 
     fn count_logs(&mut self, plan: &Plan, app: AppId, window: &Range<DateTime<Utc>>) -> Result<Option<u64>, Failure> {
         let filter = filter(plan, app, window);
-        in_time(log_samples::count(self.conn, &filter, DEADLINE)).inspect_err(|error| {
+        in_time(samples::count(self.conn, &filter, DEADLINE)).inspect_err(|error| {
             log::debug!(rule_id = plan.id().0, app_id = app.0; "not counted: {error}");
         })
     }
@@ -89,12 +89,11 @@ impl Observer<'_> {
         let mut filter = filter(plan, app, window);
         if plan.condition().kind == Kind::Silence {
             (filter.since, filter.until) = (None, Some(window.start));
-            let newest = in_time(log_samples::newest(self.conn, &filter, 1, DEADLINE))?.unwrap_or_default();
+            let newest = in_time(samples::newest(self.conn, &filter, 1, DEADLINE))?.unwrap_or_default();
             return Ok(Samples { last: newest.first().map(|sample| sample.place), ..Samples::default() });
         }
-        let newest: Vec<Sample> =
-            in_time(log_samples::newest(self.conn, &filter, SAMPLES, DEADLINE))?.unwrap_or_default();
-        let first = in_time(log_samples::first(self.conn, &filter, DEADLINE))?.flatten();
+        let newest: Vec<Sample> = in_time(samples::newest(self.conn, &filter, SAMPLES, DEADLINE))?.unwrap_or_default();
+        let first = in_time(samples::first(self.conn, &filter, DEADLINE))?.flatten();
         Ok(Samples {
             first,
             last: newest.first().map(|sample| sample.place),

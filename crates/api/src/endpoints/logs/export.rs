@@ -12,7 +12,7 @@ use logmon_core::field::FieldErrors;
 use logmon_core::log::LogFilter;
 use logmon_core::page::Page;
 use logmon_core::python::{self, Int};
-use logmon_store::db::log_export::Walk;
+use logmon_store::db::logs::export::Walk;
 
 use super::document::{FilterParameters, OrderName, RangeParameters};
 use super::list::{End, ends_of, filter_of, pinned};

@@ -10,7 +10,7 @@ use logmon_core::field::FieldErrors;
 use logmon_core::log::{Buckets, Level, LogFilter};
 use logmon_core::python::{self, Int};
 use logmon_store::db::log_counts;
-use logmon_store::db::log_histogram::{self, Counted};
+use logmon_store::db::logs::histogram::{self, Counted};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, Schema, SchemaFormat, Type};
@@ -97,7 +97,7 @@ pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl 
             let counts = log_counts::in_buckets(conn, &buckets, &filter.apps, &filter.levels)?;
             return Ok(Counted { counts, since: buckets.range().start });
         }
-        log_histogram::in_buckets(conn, &buckets, &filter, || BUDGET.checked_sub(began.elapsed()))
+        histogram::in_buckets(conn, &buckets, &filter, || BUDGET.checked_sub(began.elapsed()))
     });
     Ok(Json(view(&shape, counted.await?)))
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, Responder};
-use logmon_store::db::log_search;
+use logmon_store::db::logs::search;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -40,7 +40,7 @@ pub async fn last(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let turn = if filter.reads_text() { Some(state.search_turn(&filter.apps).await?) } else { None };
     let found = state.database(move |conn| {
         let _turn = turn;
-        log_search::newest_outside(conn, &filter, end.saturating_duration_since(Instant::now()))
+        search::newest_outside(conn, &filter, end.saturating_duration_since(Instant::now()))
     });
     Ok(Json(LastView { log: found.await?.map(LogView::from) }))
 }

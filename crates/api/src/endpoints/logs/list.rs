@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::Page;
-use logmon_store::db::log_search;
+use logmon_store::db::logs::search;
 
 use super::document::{FilterParameters, OrderName, RangeParameters};
 use super::{DEADLINE, LogView, place};
@@ -57,7 +57,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;
-        log_search::list(conn, &filter, order, page_and_one, end.saturating_duration_since(Instant::now()))
+        search::list(conn, &filter, order, page_and_one, end.saturating_duration_since(Instant::now()))
     });
     let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned(&ends)).customize();
     for End { header, time, .. } in ends {

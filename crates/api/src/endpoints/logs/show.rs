@@ -7,7 +7,7 @@ use logmon_core::field::FieldErrors;
 use logmon_core::log::{Log, LogFilter, LogId, Order};
 use logmon_core::page::{Cursor, Page};
 use logmon_core::python::{self, Int};
-use logmon_store::db::{log_search, logs};
+use logmon_store::db::logs::{self, search};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -78,7 +78,7 @@ pub async fn context(id: Path<String>, request: HttpRequest, state: Data<State>)
     let found = state.database(move |conn| {
         let Some(hit) = logs::find(conn, id)? else { return Ok(None) };
         let side = |order, n: u32| (order, Page { limit: n + 1, after: Some(place(&hit)) });
-        let mut read = |(order, page)| log_search::list(conn, &all_of_app(&hit), order, page, DEADLINE);
+        let mut read = |(order, page)| search::list(conn, &all_of_app(&hit), order, page, DEADLINE);
         let (older, newer) = (read(side(Order::NewestFirst, before))?, read(side(Order::OldestFirst, after))?);
         Ok::<_, ApiError>(Some((older, hit, newer)))
     });

@@ -14,8 +14,9 @@ use logmon_core::notification::Pattern;
 use logmon_core::page::Page;
 use logmon_core::report::{Day, Material, OpenAlerts, ReportedAlert, ReportedApp, Scope};
 
+use super::super::logs::samples;
 use super::super::schema::core_alert;
-use super::super::{Connection, DbError, alerts, apps, log_samples, log_summaries};
+use super::super::{Connection, DbError, alerts, apps, log_summaries};
 
 /// How many open alerts a report names.
 const ALERTS_MAX: u32 = 20;
@@ -119,7 +120,7 @@ fn look(conn: &mut Connection, day: Day, app: AppId, budget: Budget) -> Result<(
         until: Some(range.end),
         ..LogFilter::default()
     };
-    let newest = match log_samples::newest(conn, &filter, budget.logs, budget.deadline) {
+    let newest = match samples::newest(conn, &filter, budget.logs, budget.deadline) {
         Ok(newest) => newest,
         Err(DbError::TooSlow) => Vec::new(),
         Err(error) => return Err(error),

@@ -10,8 +10,8 @@ use diesel::query_dsl::LoadQuery;
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, Order};
 
-use super::log_filter::Condition;
-use super::{Connection, DbError};
+use super::super::{Connection, DbError};
+use super::filter::Condition;
 
 /// The beginning of a SELECT that ends with an error when it takes longer, which is at least a millisecond.
 pub(super) fn select_within(left: Duration) -> String {

@@ -10,9 +10,9 @@ use diesel::sql_types::Text;
 use logmon_core::alert::Place;
 use logmon_core::log::{LogFilter, LogId};
 
-use super::log_filter::{of_apps_and_levels, of_the_rest};
-use super::schema::core_log;
-use super::{Connection, DbError, utc, within};
+use super::super::schema::core_log;
+use super::super::{Connection, DbError, utc, within};
+use super::filter::{of_apps_and_levels, of_the_rest};
 
 /// A log's place and the beginning of its message.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Text};
 use logmon_core::log::{Buckets, Level, LogFilter};
 
-use super::log_filter::{of_apps_and_levels, of_the_rest};
-use super::schema::core_log;
-use super::{Connection, DbError, within};
+use super::super::schema::core_log;
+use super::super::{Connection, DbError, within};
+use super::filter::{of_apps_and_levels, of_the_rest};
 
 /// What was counted.
 #[derive(Debug, Clone, PartialEq, Eq)]

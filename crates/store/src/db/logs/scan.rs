@@ -12,11 +12,11 @@ use diesel::sql_types::{Datetime, Nullable};
 use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::log_filter::{Condition, of_apps_and_levels};
-use super::log_page::{LogPage, Way, in_time, select_within};
-use super::log_search::conditions;
-use super::logs::LogRow;
-use super::{Connection, DbError, utc};
+use super::super::{Connection, DbError, utc};
+use super::LogRow;
+use super::filter::{Condition, of_apps_and_levels};
+use super::page::{LogPage, Way, in_time, select_within};
+use super::search::conditions;
 
 /// How long the first piece is.
 const NEAR: TimeDelta = TimeDelta::hours(1);

@@ -10,7 +10,7 @@ use logmon_core::app::AppId;
 use logmon_core::log::{Level, LogFilter, Order};
 use logmon_core::page::Page;
 
-use super::{Connection, DbError, apps, log_counts, utc, verify};
+use super::super::{Connection, DbError, apps, log_counts, utc, verify};
 
 /// With more pairs than these, reading all logs in the order of time costs less.
 const PAIRS_MAX: usize = 300;

@@ -1,4 +1,14 @@
-//! `core_log`: the logs themselves. They are stored by [`super::writer`] and found by [`super::log_search`].
+//! `core_log`: the logs themselves here, each way to read many of them in a file of its own. They are stored by [`super::writer`].
+
+mod choice;
+pub mod export;
+mod filter;
+pub mod histogram;
+mod page;
+pub mod samples;
+mod scan;
+pub mod search;
+pub mod tail;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;

@@ -9,7 +9,7 @@ use diesel::sql_types::{Bool, Text};
 use logmon_core::app::AppId;
 use logmon_core::log::{AttributeIs, Level, LogFilter, Term};
 
-use super::schema::core_log;
+use super::super::schema::core_log;
 
 pub(super) type Condition = Box<dyn BoxableExpression<core_log::table, Mysql, SqlType = Bool>>;
 

@@ -12,12 +12,13 @@ use diesel::sql_types::{Datetime, Nullable};
 use logmon_core::log::{Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::log_choice::{Choice, Reading};
-use super::log_filter::{Condition, of_apps_and_levels, of_the_rest};
-use super::log_page::{LogPage, Way};
-use super::logs::LogRow;
-use super::schema::core_log;
-use super::{Connection, DbError, log_choice, log_scan, utc};
+use super::super::schema::core_log;
+use super::super::{Connection, DbError, utc};
+use super::LogRow;
+use super::choice::{Choice, Reading};
+use super::filter::{Condition, of_apps_and_levels, of_the_rest};
+use super::page::{LogPage, Way};
+use super::{choice, scan};
 
 /// With no more pairs than these, every day is looked into at once; with more, first the one that is next to the page.
 const PAIRS_FEW: usize = 4;
@@ -36,9 +37,9 @@ pub fn list(
 ) -> Result<Vec<Log>, DbError> {
     let end = Instant::now() + deadline;
     let reading = if filter.reads_text() { Reading::Texts } else { Reading::Page };
-    let Choice { pairs, all_costs_less, edge } = log_choice::choose(conn, filter, order, page, reading)?;
+    let Choice { pairs, all_costs_less, edge } = choice::choose(conn, filter, order, page, reading)?;
     if reading == Reading::Texts && (pairs.is_none() || all_costs_less) {
-        let rows = log_scan::list(conn, filter, order, page, end)?;
+        let rows = scan::list(conn, filter, order, page, end)?;
         return Ok(rows.into_iter().map(Log::from).collect());
     }
     let read = |conn: &mut Connection, filter: &LogFilter, page: Page, way: Way<'_>| {

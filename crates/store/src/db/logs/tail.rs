@@ -5,9 +5,9 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use logmon_core::log::{Log, LogId, Seen};
 
-use super::logs::LogRow;
-use super::schema::core_log;
-use super::{Connection, DbError};
+use super::super::schema::core_log;
+use super::super::{Connection, DbError};
+use super::LogRow;
 
 /// How many gaps are looked into, the newest ones. There are as many only where the ids of a statement lie apart.
 const GAPS_MAX: usize = 100;

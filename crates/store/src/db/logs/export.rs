@@ -14,12 +14,13 @@ use logmon_core::app::AppId;
 use logmon_core::log::{Level, Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::log_choice::{Choice, Reading};
-use super::log_filter::of_apps_and_levels;
-use super::log_page::{LogPage, Way};
-use super::logs::{self, LogRow};
-use super::schema::core_log;
-use super::{Connection, DbError, log_choice, log_search};
+use super::super::schema::core_log;
+use super::super::{Connection, DbError};
+use super::LogRow;
+use super::choice::{Choice, Reading};
+use super::filter::of_apps_and_levels;
+use super::page::{LogPage, Way};
+use super::{choice, search};
 
 /// How many logs are read at a time. Without the long ones, which are read one by one, they take 8 MiB at most.
 const PAGE: u32 = 1_000;
@@ -80,7 +81,7 @@ impl Walk {
             return Ok(Step::Log(Box::new(log)));
         }
         // One that has gone since is no longer a log.
-        let whole = logs::get(&mut self.conn, log.id, log.created_at)?;
+        let whole = super::get(&mut self.conn, log.id, log.created_at)?;
         Ok(whole.map_or(Step::Nothing, |log| Step::Log(Box::new(log))))
     }
 
@@ -92,11 +93,11 @@ impl Walk {
             Some(pairs) => pairs,
             None => {
                 let Choice { pairs, all_costs_less, .. } =
-                    log_choice::choose(&mut self.conn, &self.filter, order, page, Reading::All)?;
+                    choice::choose(&mut self.conn, &self.filter, order, page, Reading::All)?;
                 pairs.filter(|pairs| !all_costs_less && pairs.len() <= PAIRS_MAX)
             }
         };
-        let mut conditions = log_search::conditions(&near, order, page);
+        let mut conditions = search::conditions(&near, order, page);
         if pairs.is_none() {
             conditions.extend(of_apps_and_levels(&near.apps, &near.levels));
         }

@@ -82,11 +82,51 @@ impl Fetcher {
         Ok(())
     }
 
+    // The board does not know them any more, so nobody else would do it while this worker lives.
     fn put_back(&self, fetched: &[Fetched]) {
         let tags: Vec<String> = fetched.iter().map(|fetched| fetched.tag.clone()).collect();
-        // What this does not put back, the worker does when it ends.
-        if let Err(error) = self.broker.put_back(&self.worker, &tags) {
-            log::warn!(count = tags.len(); "not put back yet: {error}");
+        let put_back = || self.broker.put_back(&self.worker, &tags);
+        if put_back().ok().or_else(|| self.stop.wait_for("Redis", put_back)).is_none() {
+            log::warn!(count = tags.len(); "not put back yet: the worker does so when it ends");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use logmon_core::tasks::{DEFAULT_QUEUE, Noop, NoopInput, Task as _};
+    use logmon_store::testing::TestBroker;
+    use logmon_store::testing::private_server::PrivateRedis;
+    use logmon_store::testing::process::eventually;
+
+    use super::*;
+
+    #[test]
+    fn what_redis_does_not_take_back_now_it_takes_back_later() {
+        let redis = PrivateRedis::start();
+        let test = TestBroker::on(redis.url());
+        for _ in 0..3 {
+            let value = serde_json::value::to_raw_value(&1).unwrap();
+            test.broker.enqueue(&Noop::call(&NoopInput { value }).unwrap()).unwrap();
+        }
+        let (queues, worker) = ([DEFAULT_QUEUE.to_owned()], WorkerId("w".to_owned()));
+        let fetcher = Fetcher {
+            broker: test.broker.clone(),
+            worker: worker.clone(),
+            queues: Queues::new(&queues),
+            board: Board::new(1, 8),
+            revokes: Revokes::default(),
+            stop: Stop::default(),
+            pulse: Pulse::default(),
+        };
+        let fetched = test.broker.fetch(&fetcher.queues.now(), &worker, 3).unwrap().fetched;
+        assert_eq!(fetched.len(), 3);
+        redis.refuse_writes();
+        std::thread::scope(|scope| {
+            scope.spawn(|| fetcher.put_back(&fetched));
+            eventually("a refusal", || (redis.refused() > 0).then_some(()));
+            redis.take_writes();
+        });
+        assert_eq!((test.broker.depth(DEFAULT_QUEUE).unwrap(), test.in_flight()), (3, 0));
     }
 }

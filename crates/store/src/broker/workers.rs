@@ -54,20 +54,23 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`].
     pub fn workers(&self) -> Result<Vec<Worker>, BrokerError> {
-        let ((seconds, micros), seen): ((i64, i64), Vec<(String, f64)>) =
-            self.with(|conn| redis::pipe().cmd("TIME").zrange_withscores(self.keys.seen(), 0, -1).query(conn))?;
+        let ids: Vec<String> = self.with(|conn| conn.zrange(self.keys.seen(), 0, -1))?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<String> = ids.iter().map(|id| self.keys.said(&WorkerId(id.clone()))).collect();
+        // As of one moment, so that each has said what it did when it did.
+        type Known = ((i64, i64), Vec<Option<f64>>, Vec<Option<String>>);
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("TIME").cmd("ZMSCORE").arg(self.keys.seen()).arg(&ids).mget(keys);
+        let ((seconds, micros), times, said): Known = self.with(|conn| pipe.query(conn))?;
         let now = DateTime::from_timestamp_micros(seconds * 1_000_000 + micros).unwrap_or_default();
-        let (ids, times): (Vec<_>, Vec<_>) =
-            seen.into_iter().map(|(id, seconds)| (WorkerId(id), time(seconds))).unzip();
-        let said = self.said_by(&ids)?;
+        let worker = |(seen, said): (Option<f64>, Option<String>)| Some(worker(heartbeat(&said?)?, time(seen?), now));
+        let mut workers: Vec<Worker> = times.into_iter().zip(said).filter_map(worker).collect();
         // The newest last, so that it takes the place of those before it.
-        let workers: HashMap<NodeName, Worker> = times
-            .into_iter()
-            .zip(said)
-            .filter_map(|(seen_at, said)| said.map(|heartbeat| worker(heartbeat, seen_at, now)))
-            .map(|worker| (worker.heartbeat.name.clone(), worker))
-            .collect();
-        let mut workers: Vec<Worker> = workers.into_values().collect();
+        workers.sort_by_key(|worker| worker.seen_at);
+        let named = workers.into_iter().map(|worker| (worker.heartbeat.name.clone(), worker));
+        let mut workers: Vec<Worker> = named.collect::<HashMap<NodeName, Worker>>().into_values().collect();
         workers.sort_by(|a, b| a.heartbeat.name.as_str().cmp(b.heartbeat.name.as_str()));
         Ok(workers)
     }
@@ -79,8 +82,12 @@ impl Broker {
         }
         let keys: Vec<String> = workers.iter().map(|worker| self.keys.said(worker)).collect();
         let said: Vec<Option<String>> = self.with(|conn| conn.mget(keys))?;
-        Ok(said.into_iter().map(|said| serde_json::from_str(&said?).ok()).collect())
+        Ok(said.into_iter().map(|said| heartbeat(&said?)).collect())
     }
+}
+
+fn heartbeat(said: &str) -> Option<Heartbeat> {
+    serde_json::from_str(said).ok()
 }
 
 fn worker(heartbeat: Heartbeat, seen_at: DateTime<Utc>, now: DateTime<Utc>) -> Worker {

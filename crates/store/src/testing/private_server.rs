@@ -44,6 +44,13 @@ impl PrivateRedis {
         self.say(&["REPLICAOF", "127.0.0.1", "1"]);
     }
 
+    /// How many writes it has refused so.
+    pub fn refused(&self) -> u64 {
+        let info: String = self.try_say(&["INFO", "errorstats"]).unwrap_or_else(|e| panic!("{e}"));
+        let count = info.lines().find_map(|line| line.trim().strip_prefix("errorstat_READONLY:count="));
+        count.map_or(0, |count| count.parse().unwrap_or_else(|e| panic!("{e}: {count}")))
+    }
+
     /// It takes writes again.
     pub fn take_writes(&self) {
         self.say(&["REPLICAOF", "NO", "ONE"]);
@@ -70,10 +77,10 @@ impl PrivateRedis {
     }
 
     fn say(&self, words: &[&str]) {
-        self.try_say(words).unwrap_or_else(|e| panic!("{words:?}: {e}"));
+        self.try_say::<()>(words).unwrap_or_else(|e| panic!("{words:?}: {e}"));
     }
 
-    fn try_say(&self, words: &[&str]) -> redis::RedisResult<()> {
+    fn try_say<T: redis::FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut command = redis::Cmd::new();
         for word in words {
             command.arg(word);
@@ -83,7 +90,7 @@ impl PrivateRedis {
 
     // It may be reading its data still, or have found its port taken for a moment.
     fn wait_until_it_answers(&self) {
-        eventually("a Redis of its own", || self.try_say(&["PING"]).ok());
+        eventually("a Redis of its own", || self.try_say::<()>(&["PING"]).ok());
     }
 }
 

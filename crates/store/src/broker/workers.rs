@@ -59,11 +59,11 @@ impl Broker {
             return Ok(Vec::new());
         }
         let keys: Vec<String> = ids.iter().map(|id| self.keys.said(&WorkerId(id.clone()))).collect();
-        // As of one moment, so that each has said what it did when it did.
-        type Known = ((i64, i64), Vec<Option<f64>>, Vec<Option<String>>);
+        // In this order: what one has said is then never newer than when it was seen. A full Redis takes no transaction.
+        type Known = (Vec<Option<String>>, Vec<Option<f64>>, (i64, i64));
         let mut pipe = redis::pipe();
-        pipe.atomic().cmd("TIME").cmd("ZMSCORE").arg(self.keys.seen()).arg(&ids).mget(keys);
-        let ((seconds, micros), times, said): Known = self.with(|conn| pipe.query(conn))?;
+        pipe.mget(keys).cmd("ZMSCORE").arg(self.keys.seen()).arg(&ids).cmd("TIME");
+        let (said, times, (seconds, micros)): Known = self.with(|conn| pipe.query(conn))?;
         let now = DateTime::from_timestamp_micros(seconds * 1_000_000 + micros).unwrap_or_default();
         let worker = |(seen, said): (Option<f64>, Option<String>)| Some(worker(heartbeat(&said?)?, time(seen?), now));
         let mut workers: Vec<Worker> = times.into_iter().zip(said).filter_map(worker).collect();

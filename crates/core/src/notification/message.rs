@@ -94,9 +94,9 @@ impl Wording {
         match event {
             EventKind::Opened => self.say("Alert", "告警"),
             EventKind::Acknowledged => self.say("Acknowledged", "已确认"),
-            EventKind::Resolved => self.say("Resolved", "已恢复"),
+            EventKind::Resolved => self.say("Resolved", "已解决"),
             EventKind::Reopened => self.say("Reopened", "重新打开"),
-            EventKind::Repeated => self.say("Still open", "仍未恢复"),
+            EventKind::Repeated => self.say("Still open", "仍未解决"),
             EventKind::Flapping => self.say("Flapping", "状态抖动"),
             EventKind::Test => self.say("Test", "测试"),
         }
@@ -105,10 +105,12 @@ impl Wording {
     fn window(&self, event: &Notification) -> String {
         let window = &event.window;
         let (start, end) = (self.time(window.start), self.time(window.end));
-        let (count, threshold, level) = (window.count, window.threshold, &event.rule.level);
+        let (count, threshold) = (window.count, window.threshold);
+        // A rule for every level names none.
+        let level = if event.rule.level.is_empty() { String::new() } else { format!("{} ", event.rule.level) };
         match self.language {
-            Language::En => format!("{count} {level} logs, {threshold} allowed: {start} to {end} ({})", self.zone),
-            Language::ZhCn => format!("{level} 日志 {count} 条，阈值 {threshold}：{start} 至 {end}（{}）", self.zone),
+            Language::En => format!("{count} {level}logs, {threshold} allowed: {start} to {end} ({})", self.zone),
+            Language::ZhCn => format!("{level}日志 {count} 条，阈值 {threshold}：{start} 至 {end}（{}）", self.zone),
         }
     }
 
@@ -118,9 +120,9 @@ impl Wording {
         let actor = event.actor.as_deref().filter(|actor| !actor.is_empty());
         let line = match (actor, note) {
             (None, None) => return None,
-            (Some(actor), None) => format!("{} {actor}", self.say("By", "操作人：")),
+            (Some(actor), None) => format!("{}{actor}", self.say("By ", "操作人：")),
             (None, Some(note)) => note.to_owned(),
-            (Some(actor), Some(note)) => format!("{actor}: {note}"),
+            (Some(actor), Some(note)) => format!("{actor}{}{note}", self.say(": ", "：")),
         };
         Some(shorten(&line, LINE_MAX))
     }
@@ -135,7 +137,7 @@ impl Wording {
                 Some(template) => template.fill(event, brief)?,
                 None => brief,
             };
-            Ok(format!("{}: {}", told.title, shorten(&told.lines.join(" "), LINE_MAX)))
+            Ok(format!("{}{}{}", told.title, self.say(": ", "："), shorten(&told.lines.join(" "), LINE_MAX)))
         };
         let mut lines = digest.events.iter().take(EVENTS_MAX).map(line).collect::<Result<Vec<_>, _>>()?;
         let rest = count.saturating_sub(lines.len().try_into().unwrap_or(u64::MAX));
@@ -161,12 +163,13 @@ impl Wording {
                 apps.push(&event.app.name);
             }
         }
+        let apps = apps.join(self.say(", ", "、"));
         let first = digest.events.first().map(|event| event.event);
         match first.filter(|first| digest.events.iter().all(|event| event.event == *first)) {
-            Some(kind) => one_line(&format!("[{} × {count}] {}", self.what(kind), apps.join(", "))),
+            Some(kind) => one_line(&format!("[{} × {count}] {apps}", self.what(kind))),
             None => match self.language {
-                Language::En => one_line(&format!("[{count} events] {}", apps.join(", "))),
-                Language::ZhCn => one_line(&format!("[{count} 条通知] {}", apps.join(", "))),
+                Language::En => one_line(&format!("[{count} events] {apps}")),
+                Language::ZhCn => one_line(&format!("[{count} 条通知] {apps}")),
             },
         }
     }

@@ -273,6 +273,32 @@ fn what_happened_together_is_listed_in_one_message_in_the_templates_words() {
 }
 
 #[test]
+fn a_message_is_one_language_throughout() {
+    let mut one = event(EventKind::Resolved);
+    // A rule for every level names none.
+    (one.rule.level, one.actor) = (String::new(), Some("li".to_owned()));
+    let told = |event: &Notification, language| {
+        Message::of(&Payload::One(Box::new(event.clone())), &wording(language), None).unwrap()
+    };
+    let Message { title, lines, .. } = told(&one, Language::ZhCn);
+    assert_eq!(title, "[已解决] 支付 · error-logs");
+    assert_eq!(
+        lines[1..3],
+        ["日志 101 条，阈值 100：2025-11-24 23:50:00 至 2025-11-25 00:00:00（Asia/Shanghai）", "操作人：li"]
+    );
+    let english = told(&one, Language::En).lines;
+    assert!(english[1].starts_with("101 logs, 100 allowed: ") && english[2] == "By li", "{english:?}");
+    one.note = Some("已扩容".to_owned());
+    assert_eq!(told(&one, Language::ZhCn).lines[2], "li：已扩容");
+    let mut other = event(EventKind::Resolved);
+    other.app.name = "shop".to_owned();
+    let both = Payload::Many(Digest::of(vec![one, other]));
+    let Message { title, lines, .. } = Message::of(&both, &wording(Language::ZhCn), None).unwrap();
+    assert_eq!(title, "[已解决 × 2] 支付、shop");
+    assert!(lines[1].starts_with("[已解决] shop · error-logs："), "{lines:?}");
+}
+
+#[test]
 fn quiet_hours_end_on_the_day_on_which_they_end() {
     let quiet = QuietHours::from_json(r#"{"from":"22:00","to":"07:30"}"#).unwrap();
     let end = |now: &str| quiet.end(at(now), Tz::Asia__Shanghai).map(|end| end.to_rfc3339());

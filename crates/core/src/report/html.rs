@@ -40,7 +40,7 @@ pub fn html(report: &Report, language: Language, shown: Shown<'_>) -> String {
         Shown::AsPage => (PAGE_APPS_MAX, None),
     };
     let words = Words { report, language };
-    let lang = words.say("en", "zh-CN");
+    let (lang, colon) = (words.say("en", "zh-CN"), words.colon());
     let title = escape(&words.title());
     let mut page = format!(
         "<!doctype html>\n<html lang=\"{lang}\">\n<head><meta charset=\"utf-8\">\
@@ -51,23 +51,27 @@ pub fn html(report: &Report, language: Language, shown: Shown<'_>) -> String {
     let changes = report
         .changes
         .iter()
-        .map(|change| format!("<b>{}</b>: {}", escape(&change.app.name), escape(&words.correction(change))));
-    list(&mut page, words, words.say("Logs that came late changed", "迟到的日志改变了"), &changes.collect::<Vec<_>>());
+        .map(|change| format!("<b>{}</b>{colon}{}", escape(&change.app.name), escape(&words.correction(change))));
+    list(
+        &mut page,
+        words,
+        words.say("Logs that came late changed", "迟到的日志改变了这些数字"),
+        &changes.collect::<Vec<_>>(),
+    );
     if report.total.counts.total() == 0 {
         page.push_str(&format!("<p><b>{}</b></p>\n", words.no_logs()));
     }
     levels(&mut page, words);
     apps(&mut page, words, apps_max);
-    let silent = report
-        .silent
-        .iter()
-        .map(|silent| format!("<b>{}</b>: {}", escape(&silent.app.name), escape(&words.silent(silent.week_count))));
+    let silent = report.silent.iter().map(|silent| {
+        format!("<b>{}</b>{colon}{}", escape(&silent.app.name), escape(&words.silent(silent.week_count)))
+    });
     list(&mut page, words, words.say("Fell silent", "停止上报"), &silent.collect::<Vec<_>>());
     let patterns = report.patterns.iter().map(|found| {
         let (count, app) = (number(found.count), escape(&found.app.name));
         let (pattern, sample) = (escape(&found.pattern), escape(&found.sample));
         format!(
-            "{count} × <b>{app}</b>: <span style=\"{CODE}\">{pattern}</span><br><span style=\"{MUTED};{CODE}\">{sample}</span>"
+            "{count} × <b>{app}</b>{colon}<span style=\"{CODE}\">{pattern}</span><br><span style=\"{MUTED};{CODE}\">{sample}</span>"
         )
     });
     list(&mut page, words, words.say("Most frequent errors", "最多的错误"), &patterns.collect::<Vec<_>>());
@@ -122,7 +126,7 @@ fn apps(page: &mut String, words: Words<'_>, most: usize) {
     for AppFigures { app, figures } in shown {
         let (errors, before) = three(figures, Level::Error);
         let [to_day, to_week] = before.map(|before| words.change(errors, before));
-        let name = format!("{} ({})", app.name, app.owner);
+        let name = words.whose(app);
         let counts = figures.counts;
         row(page, "td", CELL, &[name, number(errors), to_day, to_week, number(counts.warn), number(counts.info)]);
     }

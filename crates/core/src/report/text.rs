@@ -33,8 +33,9 @@ pub fn text(report: &Report, language: Language, link: Option<&str>) -> String {
         text.push('\n');
     }
     if let Some(link) = link {
-        let words = Words { report, language }.say("Read it in LogMon", "在 LogMon 中查看");
-        text.push_str(&format!("\n{words}: {link}\n"));
+        let words = Words { report, language };
+        let said = words.say("Read it in LogMon", "在 LogMon 中查看");
+        text.push_str(&format!("\n{said}{}{link}\n", words.colon()));
     }
     text
 }
@@ -46,10 +47,12 @@ pub(crate) fn lines(report: &Report, language: Language) -> Vec<String> {
 
 fn say(report: &Report, language: Language, bounds: Bounds) -> Vec<String> {
     let words = Words { report, language };
+    let colon = words.colon();
     let mut said = vec![words.day()];
     if !report.changes.is_empty() {
-        let heading = words.say("Logs that came late changed:", "迟到的日志改变了：");
-        let changes = report.changes.iter().map(|change| format!("{}: {}", change.app.name, words.correction(change)));
+        let heading = words.say("Logs that came late changed:", "迟到的日志改变了这些数字：");
+        let changes =
+            report.changes.iter().map(|change| format!("{}{colon}{}", change.app.name, words.correction(change)));
         section(&mut said, words, heading, changes.collect(), bounds.others, bounds);
     }
     said.push(String::new());
@@ -67,10 +70,13 @@ fn say(report: &Report, language: Language, bounds: Bounds) -> Vec<String> {
     }
     let apps = report.apps.iter().map(|app| of_app(words, app)).collect();
     section(&mut said, words, words.say("By app:", "各应用："), apps, bounds.apps, bounds);
-    let silent = report.silent.iter().map(|silent| format!("{}: {}", silent.app.name, words.silent(silent.week_count)));
+    let silent =
+        report.silent.iter().map(|silent| format!("{}{colon}{}", silent.app.name, words.silent(silent.week_count)));
     section(&mut said, words, words.say("Fell silent:", "停止上报："), silent.collect(), bounds.others, bounds);
-    let patterns =
-        report.patterns.iter().map(|found| format!("{} × {}: {}", number(found.count), found.app.name, found.sample));
+    let patterns = report
+        .patterns
+        .iter()
+        .map(|found| format!("{} × {}{colon}{}", number(found.count), found.app.name, found.sample));
     section(
         &mut said,
         words,
@@ -114,9 +120,9 @@ fn of_app(words: Words<'_>, app: &AppFigures) -> String {
     let (warn, info) = (number(counts.warn), number(counts.info));
     let comma = words.say(", ", "，");
     format!(
-        "{} ({}): {}{comma}WARN {warn}{comma}INFO {info}",
-        app.app.name,
-        app.app.owner,
+        "{}{}{}{comma}WARN {warn}{comma}INFO {info}",
+        words.whose(&app.app),
+        words.colon(),
         words.figure(Level::Error, errors, before)
     )
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Days, Utc};
 use chrono_tz::Tz;
 
-use super::{CountsChange, Report, ReportedAlert};
+use super::{CountsChange, Report, ReportedAlert, ReportedApp};
 use crate::language::Language;
 use crate::log::Level;
 use crate::summary::LevelCounts;
@@ -115,7 +115,7 @@ impl<'a> Words<'a> {
             let (seen, all) = (number(seen), number(all));
             self.form(
                 format!("From the newest {seen} of {all} errors, so the numbers are approximate."),
-                format!("只统计了 {all} 条错误中较新的 {seen} 条，数字为近似值。"),
+                format!("只统计了 {all} 条错误中最新的 {seen} 条，数字为近似值。"),
             )
         })
     }
@@ -130,7 +130,7 @@ impl<'a> Words<'a> {
         let since = self.time(alert.opened_at);
         self.form(
             format!("{}, {severity}, since {since}: {content}", app.name),
-            format!("{}，{severity}，始于 {since}：{content}", app.name),
+            format!("{}，{}，始于 {since}：{content}", app.name, chinese_severity(severity)),
         )
     }
 
@@ -142,6 +142,17 @@ impl<'a> Words<'a> {
     pub(super) fn more_alerts(&self, named: usize) -> Option<String> {
         let all = usize::try_from(self.report.alerts.count).unwrap_or(usize::MAX);
         all.checked_sub(named).filter(|rest| *rest > 0).map(|rest| self.and_more(rest))
+    }
+
+    /// An app with who answers for it.
+    pub(super) fn whose(&self, app: &ReportedApp) -> String {
+        let ReportedApp { name, owner, .. } = app;
+        self.form(format!("{name} ({owner})"), format!("{name}（{owner}）"))
+    }
+
+    /// What stands between the name of a thing and what is said of it.
+    pub(super) fn colon(&self) -> &'static str {
+        self.say(": ", "：")
     }
 
     fn time(&self, time: DateTime<Utc>) -> String {
@@ -167,6 +178,15 @@ pub(super) fn number(n: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+fn chinese_severity(name: &str) -> &str {
+    match name {
+        "info" => "提示",
+        "warning" => "警告",
+        "critical" => "严重",
+        other => other,
+    }
 }
 
 fn chinese_weekday(day: chrono::Weekday) -> char {

@@ -117,7 +117,7 @@ impl Plan {
         let windows = self.rule.says.resolve_after;
         match language {
             Language::En => format!("calm for {windows} {}", if windows == 1 { "window" } else { "windows" }),
-            Language::ZhCn => format!("连续 {windows} 个窗口恢复正常"),
+            Language::ZhCn => format!("连续 {windows} 个窗口正常"),
         }
     }
 }

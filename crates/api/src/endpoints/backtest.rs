@@ -88,7 +88,7 @@ struct WindowView {
     path = "/api/rules/test/",
     params(("days" = Option<u32>, Query, description = "How many days back; otherwise 30.", minimum = 1, maximum = 30)),
     request_body = RuleBody,
-    responses((status = 200, description = "How often.", body = BacktestView), Busy)
+    responses((status = 200, description = "How often it would have fired.", body = BacktestView), Busy)
 )]
 pub async fn test(request: HttpRequest, payload: Payload, state: Data<State>) -> Result<impl Responder, ApiError> {
     let days = days(Query::parse(request.query_string()).last("days"));

@@ -18,6 +18,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+// What `utoipa::path` makes beside a handler goes with it.
+pub use super::previews::{__path_preview, preview};
 use super::tasks::{Accepted, Ended, finished};
 use super::{rfc3339, row_id};
 use crate::body::Body;

@@ -15,6 +15,8 @@ use logmon_store::db::rules::{self, RULES_MAX, SaveRuleError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+// What `utoipa::path` makes beside a handler goes with it.
+pub use super::backtest::{__path_test, test};
 use super::logs::document::LevelName;
 use super::{rfc3339, row_id};
 use crate::body::Body;
@@ -78,7 +80,7 @@ pub struct RuleBody {
     pub app: Option<i64>,
     /// `more_than` logs than `threshold`; `none` at all, of an app that has had some before; a `multiple`: more than
     /// `factor` times those of the same window 24 hours before, and more than `threshold`.
-    #[schema(inline, nullable = false, default = "more_than")]
+    #[schema(nullable = false)]
     pub kind: Option<KindName>,
     /// Whose logs count; null is every level. Otherwise ERROR, and null for `none`.
     pub level: Option<LevelName>,
@@ -98,7 +100,7 @@ pub struct RuleBody {
     #[schema(nullable = false, default = "10m")]
     pub every: Option<String>,
     /// How much its alerts matter.
-    #[schema(inline, nullable = false, default = "warning")]
+    #[schema(nullable = false)]
     pub severity: Option<SeverityName>,
     /// After so many calm windows in a row its alerts are resolved by themselves; 0 is never.
     #[schema(nullable = false, minimum = 0, maximum = 1_000, default = 3)]
@@ -117,7 +119,7 @@ pub struct RuleBody {
 
 /// What a rule looks for.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "snake_case")]
+#[schema(rename_all = "snake_case", default = "more_than")]
 pub enum KindName {
     /// More than so many.
     MoreThan,
@@ -129,7 +131,7 @@ pub enum KindName {
 
 /// How much an alert matters.
 #[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[schema(rename_all = "lowercase", default = "warning")]
 pub enum SeverityName {
     /// Good to know.
     Info,

@@ -8,8 +8,8 @@ use actix_web::web::{self, ServiceConfig};
 use utoipa::openapi::HttpMethod;
 
 use crate::endpoints::{
-    alerts, apps, backtest, channels, dead_letters, deliveries, docs, health, logs, previews, queues, reports, root,
-    rules, schedules, silences, subscribers, summaries, tasks, workers,
+    alerts, apps, channels, dead_letters, deliveries, docs, health, logs, queues, reports, root, rules, schedules,
+    silences, subscribers, summaries, tasks, workers,
 };
 use crate::error::ApiError;
 use crate::middleware::negotiate;
@@ -39,7 +39,7 @@ fn api() -> Vec<Endpoint> {
             .patch(call!(apps::change))
             .delete(call!(apps::delete)),
         Endpoint::new("/rules", "Rule List", "").get(call!(rules::list)).post(call!(rules::create)),
-        Endpoint::new("/rules/test", "Rule Test", "").post(call!(backtest::test)),
+        Endpoint::new("/rules/test", "Rule Test", "").post(call!(rules::test)),
         Endpoint::new("/rules/{id}", "Rule Instance", "")
             .get(call!(rules::show))
             .put(call!(rules::replace))
@@ -66,7 +66,7 @@ fn api() -> Vec<Endpoint> {
             .get(call!(channels::show))
             .patch(call!(channels::change))
             .delete(call!(channels::delete)),
-        Endpoint::new("/channels/{id}/preview", "Channel Preview", "").post(call!(previews::preview)),
+        Endpoint::new("/channels/{id}/preview", "Channel Preview", "").post(call!(channels::preview)),
         Endpoint::new("/channels/{id}/test", "Test", "").post(call!(channels::test)),
         Endpoint::new("/deliveries", "Delivery List", "").get(call!(deliveries::list)),
         Endpoint::new("/deliveries/{id}", "Delivery Instance", "").get(call!(deliveries::show)),

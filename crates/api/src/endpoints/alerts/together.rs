@@ -46,7 +46,7 @@ pub struct ResolvedView {
     /// By what all of it is taken back.
     #[schema(value_type = String)]
     undo_token: EventId,
-    /// Until when.
+    /// Until when it can be taken back.
     #[serde(serialize_with = "rfc3339")]
     undo_until: DateTime<Utc>,
 }

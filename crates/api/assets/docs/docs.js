@@ -1,6 +1,6 @@
 // Shows /api/openapi.json, and sends its calls. What comes from the server is put in as text, never as HTML.
 //
-// In another language than English, a text is looked up in that language's file; one that is not there stays English.
+// In another language than English, a text is looked up in that language's file, a paragraph at a time.
 
 const METHODS = ["get", "post", "put", "patch", "delete"];
 const FORM = "application/x-www-form-urlencoded";
@@ -44,15 +44,17 @@ function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** A text in the reader's language, with what stands between backticks as code. */
-function phrase(text) {
-  return t(text ?? "").split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
-}
+/** The paragraphs of a text in the reader's language. */
+const paragraphs = (text) => (text ?? "").split(/\n\s*\n/).filter(Boolean).map((paragraph) => t(paragraph));
+
+/** What stands between backticks as code. */
+const marked = (text) => text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));
+
+/** A text in the reader's language, in one line. */
+const phrase = (text) => marked(paragraphs(text).join(" "));
 
 /** The same, in paragraphs. */
-function prose(text) {
-  return (text ?? "").split(/\n\s*\n/).filter(Boolean).map((paragraph) => element("p", {}, phrase(paragraph)));
-}
+const prose = (text) => paragraphs(text).map((paragraph) => element("p", {}, marked(paragraph)));
 
 /** What a `$ref` stands for. */
 function resolve(api, thing) {
@@ -69,25 +71,27 @@ const typesOf = (schema) => [schema.type ?? []].flat();
 /** A schema in a few words, such as `integer, 1 to 1000`. */
 function inWords(api, given) {
   const schema = resolve(api, given);
-  if (choices(schema)) return choices(schema).map((one) => (isNull(one) ? "null" : nameOf(one) ?? inWords(api, one))).join(t(" or "));
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(", ");
+  const inShort = (one) => (isNull(one) ? "null" : (!resolve(api, one).enum && nameOf(one)) || inWords(api, one));
+  const otherwise = schema.default === undefined ? "" : t(", otherwise {value}", { value: JSON.stringify(schema.default) });
+  if (choices(schema)) return choices(schema).map(inShort).join(t(" or "));
+  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(", ") + otherwise;
   if (nameOf(given)) return nameOf(given);
-  const types = typesOf(schema).join(t(" or ")) || t("anything");
+  const format = schema.format && !/^u?int/.test(schema.format) ? ` (${schema.format})` : "";
+  const types = typesOf(schema).map((one) => one + (isNull({ type: one }) ? "" : format)).join(t(" or ")) || t("anything");
   const type = typesOf(schema).includes("array") ? types.replace("array", t("array of {type}", { type: inWords(api, schema.items) })) : types;
   const bounds = (low, high, unit) => {
     if (low === undefined && high === undefined) return "";
     if (low === undefined) return t(", at most {n}", { n: high }) + unit;
     return (high === undefined ? t(", at least {n}", { n: low }) : t(", {low} to {high}", { low, high })) + unit;
   };
-  return type + (schema.format && !/^u?int/.test(schema.format) ? ` (${schema.format})` : "")
-    + bounds(schema.minimum, schema.maximum, "") + bounds(schema.minLength, schema.maxLength, t(" characters"))
-    + (schema.default === undefined ? "" : t(", otherwise {value}", { value: JSON.stringify(schema.default) }));
+  return type + bounds(schema.minimum, schema.maximum, "") + bounds(schema.minLength, schema.maxLength, t(" characters"))
+    + otherwise;
 }
 
 /** The properties of a schema, and of what it is made of; null where it has none. */
 function propertiesOf(api, given, depth = 0) {
   const schema = resolve(api, given);
-  if (depth > 4) return null;
+  if (depth > 6) return null;
   if (typesOf(schema).includes("array")) return propertiesOf(api, schema.items, depth);
   // One thing and an array of it have the same ones.
   const made = (choices(schema) ?? []).map((part) => (typesOf(resolve(api, part)).includes("array") ? part.items : part));
@@ -95,7 +99,9 @@ function propertiesOf(api, given, depth = 0) {
   const parts = [...(schema.allOf ?? []), ...made.filter(isNew)].map((part) => propertiesOf(api, part, depth + 1));
   const own = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => {
     const required = schema.required?.includes(name);
-    const about = resolve(api, property).description ?? property.description;
+    // What is said here is more than what is said of all of its kind.
+    const said = [property, ...(choices(property) ?? [])];
+    const about = [...said, ...said.map((one) => resolve(api, one))].find((one) => one.description)?.description;
     return [
       element("dt", {}, element("code", {}, name), " ", element("small", {}, inWords(api, property), required ? "" : t(", may be left out"))),
       element("dd", {}, about ? phrase(about) : null, propertiesOf(api, property, depth + 1)),
@@ -161,7 +167,7 @@ function call(api, path, method, operation) {
     prose(operation.description),
     parameters.length ? [element("h4", {}, t("Parameters")), element("dl", {}, parameters.flatMap((parameter) => [
       element("dt", {}, element("code", {}, parameter.name), " ",
-        element("small", {}, `${t(parameter.in)}, ${inWords(api, parameter.schema)}${parameter.required ? "" : t(", may be left out")}`)),
+        element("small", {}, `${t(parameter.in)}${t(", ")}${inWords(api, parameter.schema)}${parameter.required ? "" : t(", may be left out")}`)),
       element("dd", {}, phrase(parameter.description)),
     ]))] : null,
     body ? [element("h4", {}, t("Body")), prose(body.description), shape(api, body)] : null,
@@ -332,7 +338,8 @@ function start(api) {
       const link = element("li", {}, element("a", { href: `#${operation.operationId}`, title: t(operation.summary ?? "").replaceAll("`", "") },
         element("span", { class: `method ${method}` }, method.toUpperCase()), path.replace(/^\/api/, "")));
       const { summary, description, parameters } = operation;
-      const words = JSON.stringify([path, method, tag, summary, t(summary ?? ""), description, parameters]).toLowerCase();
+      const said = [summary, description, ...(parameters ?? []).map((parameter) => parameter.description)].flatMap(paragraphs);
+      const words = JSON.stringify([path, method, tag, title, said, summary, description, parameters]).toLowerCase();
       found.push({ words, shown, link, section, heading });
       section.append(shown);
       list.append(link);

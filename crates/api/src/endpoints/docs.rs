@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use crate::asset::Asset;
 use crate::error::ApiError;
 use crate::openapi::DOCUMENT;
+use crate::openapi::chinese::CHINESE;
 use crate::openapi::shared::NoSuch;
 
 // Ours, and not Swagger UI: that is seventy times as large, and wants inline styles and `data:` images.
@@ -17,8 +18,6 @@ static SCRIPT: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("text/javascript; charset=utf-8", include_str!("../../assets/docs/docs.js")));
 static STYLE: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("text/css; charset=utf-8", include_str!("../../assets/docs/docs.css")));
-static CHINESE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("application/json", include_str!("../../assets/docs/zh-CN.json")));
 static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("image/svg+xml", include_str!("../../assets/docs/icon.svg")));
 

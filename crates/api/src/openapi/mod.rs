@@ -4,6 +4,7 @@
 //! holds for every call is added here, once: the errors in [`shared`], the request's id, forms beside JSON bodies, the
 //! `Link` of a list.
 
+pub mod chinese;
 pub mod shared;
 
 #[cfg(test)]

@@ -13,6 +13,18 @@ METHODS = ["get", "post", "put", "patch", "delete"]
 PARTS = {"file": "docs.js"}
 
 
+# The texts of two words and more that are in no Chinese sentence; what is code, a value or a line to copy is in no language.
+IN_ENGLISH = """() => {
+  const found = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const { data, parentElement } = texts.currentNode, place = parentElement.closest('p, dt, dd, li, h2, h4, label, summary');
+    const isCode = parentElement.closest('code, pre, kbd, h1, script, noscript, option, textarea, .path, [hidden]');
+    if (!isCode && /[a-z]{2,} [a-z]{2,}/i.test(data) && !/\\p{Script=Han}/u.test((place ?? parentElement).innerText)) found.add(data.trim());
+  }
+  return [...found];
+}"""
+
+
 def operations(page):
     document = page.request.get(f"{ORIGIN}/api/openapi.json").json()
     for item in document["paths"].values():
@@ -105,6 +117,11 @@ def read_in_chinese(browser, troubles):
     expect(call.get_by_role("button", name="发送")).to_be_visible()
     page.locator("#find").fill("新建应用")
     expect(page.locator("#index a:visible")).to_have_count(1)
+    page.locator("#find").fill("")
+    unfold = "document.querySelectorAll('details').forEach((call) => (call.open = true))"
+    page.evaluate(unfold)
+    expect(page.locator("#calls form")).to_have_count(page.locator("#calls details").count())
+    assert not (rest := page.evaluate(IN_ENGLISH)), f"not in Chinese: {rest}"
     page.locator("#language").select_option("en")
     expect(call.locator("summary")).to_contain_text("Makes an app.")
     page.reload()

@@ -13,13 +13,14 @@ METHODS = ["get", "post", "put", "patch", "delete"]
 PARTS = {"file": "docs.js"}
 
 
-# The texts of two words and more that are in no Chinese sentence; what is code, a value or a line to copy is in no language.
+# The texts of two words and more beside which nothing is in Chinese; code, values and names are in no language.
 IN_ENGLISH = """() => {
   const found = new Set(), texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
-    const { data, parentElement } = texts.currentNode, place = parentElement.closest('p, dt, dd, li, h2, h4, label, summary');
-    const isCode = parentElement.closest('code, pre, kbd, h1, script, noscript, option, textarea, .path, [hidden]');
-    if (!isCode && /[a-z]{2,} [a-z]{2,}/i.test(data) && !/\\p{Script=Han}/u.test((place ?? parentElement).innerText)) found.add(data.trim());
+    const { data, parentElement: parent } = texts.currentNode;
+    const beside = [...parent.childNodes].filter((one) => one.nodeType === Node.TEXT_NODE).map((one) => one.data).join("");
+    const isNone = parent.closest("code, pre, kbd, h1, option, textarea, script, noscript, .path, [hidden]");
+    if (!isNone && /[a-z]{2,} [a-z]/i.test(data) && !/\\p{Script=Han}/u.test(beside)) found.add(data.trim());
   }
   return [...found];
 }"""

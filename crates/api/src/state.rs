@@ -59,7 +59,7 @@ pub struct State {
     pub metrics: Metrics,
     /// How people are told.
     pub telling: Telling,
-    /// The apps whose errors come in.
+    /// The apps whose logs come in.
     pub watch: Watch,
     /// Who reads what is stored as it comes.
     pub tails: Tails,

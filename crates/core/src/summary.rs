@@ -35,10 +35,15 @@ pub struct LevelCounts {
 impl LevelCounts {
     /// Adds `count` logs of `level`.
     pub fn add(&mut self, level: Level, count: u64) {
+        *self.of_mut(level) += count;
+    }
+
+    /// The number of a level, to be changed.
+    pub fn of_mut(&mut self, level: Level) -> &mut u64 {
         match level {
-            Level::Info => self.info += count,
-            Level::Warn => self.warn += count,
-            Level::Error => self.error += count,
+            Level::Info => &mut self.info,
+            Level::Warn => &mut self.warn,
+            Level::Error => &mut self.error,
         }
     }
 

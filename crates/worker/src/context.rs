@@ -28,7 +28,7 @@ pub struct Context {
     pub writer: Writer,
     /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The apps whose errors are stored here.
+    /// The apps whose logs are stored here.
     pub watch: Watch,
     /// When an app's errors are too many.
     pub check: CheckSettings,

@@ -2,8 +2,9 @@
 
 use logmon_core::celery::{Arguments, Limits};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, MakeReports,
-    Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel, WhenFailed,
+    CheckApp, CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs,
+    MakeReports, Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task, TestChannel,
+    WhenFailed,
 };
 use logmon_store::broker::BrokerError;
 use logmon_store::db::DbError;
@@ -88,6 +89,7 @@ const fn handler<T: Handle>() -> Handler {
 /// Every handler.
 pub const HANDLERS: &[Handler] = &[
     handler::<CheckErrorLogs>(),
+    handler::<CheckApp>(),
     handler::<EvaluateRules>(),
     handler::<GenerateDailySummary>(),
     handler::<RenewSummaries>(),

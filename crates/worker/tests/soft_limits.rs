@@ -10,8 +10,8 @@ use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
-    CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs, MakeReports,
-    Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
+    CheckApp, CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs,
+    MakeReports, Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -54,6 +54,7 @@ fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
             SendNotifications::NAME | TestChannel::NAME => json!({"channel": 1}),
             GenerateDailySummary::NAME => json!({"date": now.date_naive()}),
             RecountSummaries::NAME => json!({"since": now.date_naive(), "until": now.date_naive()}),
+            CheckApp::NAME => json!({"app": 1, "rule": 1}),
             DeleteApp::NAME => json!({"app": 2}),
             IngestLogs::NAME => {
                 let record = json!({"app": 1, "level": "INFO", "message": "x", "created_at": now});

@@ -2,7 +2,7 @@
 
 use actix_web::web::Data;
 use actix_web::{HttpResponse, Responder};
-use logmon_core::tasks::{DEFAULT_QUEUE, INGEST_QUEUE};
+use logmon_core::tasks::QUEUES;
 use logmon_store::metrics::MEDIA_TYPE;
 use serde_json::json;
 
@@ -41,7 +41,7 @@ pub async fn ready(state: Data<State>) -> impl Responder {
     responses((status = 200, description = "For Prometheus.", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8"))
 )]
 pub async fn metrics(state: Data<State>) -> impl Responder {
-    let found = state.broker(|broker| broker.figures(&[DEFAULT_QUEUE, INGEST_QUEUE])).await.ok();
+    let found = state.broker(|broker| broker.figures(&QUEUES)).await.ok();
     let page = state.metrics.page(&state.health, found.as_ref());
     HttpResponse::Ok().content_type(MEDIA_TYPE).body(page)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::Responder;
 use actix_web::web::{Data, Json, Path};
-use logmon_core::tasks::{DEFAULT_QUEUE, INGEST_QUEUE};
+use logmon_core::tasks::QUEUES;
 use logmon_store::broker::{Broker, BrokerError, QueueFigures};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -56,7 +56,7 @@ impl From<QueueFigures> for QueueView {
 /// # Errors
 /// See [`BrokerError`].
 pub fn all(broker: &Broker) -> Result<Vec<QueueView>, BrokerError> {
-    let found = broker.figures(&[DEFAULT_QUEUE, INGEST_QUEUE])?;
+    let found = broker.figures(&QUEUES)?;
     Ok(found.queues.into_iter().map(QueueView::from).collect())
 }
 

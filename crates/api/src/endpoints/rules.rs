@@ -243,6 +243,7 @@ pub async fn create(request: HttpRequest, payload: Payload, state: Data<State>) 
     let body = Body::read(&request, payload, &state).await?;
     let (rule, now) = (NewRule::from_fields(&body.fields()?, None)?, state.clock.now());
     let rule = state.database(move |conn| rules::create(conn, &rule, now)).await?;
+    state.watch.rules_changed();
     Ok(answer(HttpResponse::Created(), rule))
 }
 
@@ -290,7 +291,9 @@ pub async fn change(
         let says = NewRule::from_fields(&body.fields()?, Some(&rule.says))?;
         rules::update(conn, id, rule.updated_at, &says, now)?.ok_or_else(none)
     };
-    Ok(answer(HttpResponse::Ok(), state.database(work).await?))
+    let rule = state.database(work).await?;
+    state.watch.rules_changed();
+    Ok(answer(HttpResponse::Ok(), rule))
 }
 
 /// Replaces a rule: a field that is not sent takes its default. `If-Match` as with PATCH.
@@ -322,7 +325,9 @@ pub async fn replace(
         let says = says.in_place_of(&rule.says)?;
         rules::update(conn, id, rule.updated_at, &says, now)?.ok_or_else(none)
     };
-    Ok(answer(HttpResponse::Ok(), state.database(work).await?))
+    let rule = state.database(work).await?;
+    state.watch.rules_changed();
+    Ok(answer(HttpResponse::Ok(), rule))
 }
 
 /// Removes a rule; its alerts stay. `If-Match` as with PATCH.
@@ -347,6 +352,7 @@ pub async fn delete(id: Path<String>, request: HttpRequest, state: Data<State>) 
         if rules::delete(conn, id, seen)? { Ok(()) } else { Err(none()) }
     };
     state.database(work).await?;
+    state.watch.rules_changed();
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
 mod alerts;
+mod at_once;
 mod batches;
 mod beats;
 mod calls;

@@ -12,6 +12,7 @@ use crate::app::AppId;
 use crate::log::Level;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
+const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
 /// Which counts have to be read.
 #[derive(Debug, Default)]
@@ -95,6 +96,17 @@ fn joined(ranges: impl Iterator<Item = Range<DateTime<Utc>>>) -> Vec<Range<DateT
 /// The hour, in UTC, that a moment lies in.
 pub fn hour(time: DateTime<Utc>) -> DateTime<Utc> {
     time.duration_trunc(HOUR).unwrap_or(time)
+}
+
+/// The minute that a moment lies in.
+pub fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(MINUTE).unwrap_or(time)
+}
+
+/// The whole minutes that a range touches.
+pub fn whole_minutes(range: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
+    let end = minute(range.end);
+    minute(range.start)..if end == range.end { end } else { end + MINUTE }
 }
 
 /// A range as whole hours, and what is before and after them.

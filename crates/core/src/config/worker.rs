@@ -20,7 +20,7 @@ pub struct WorkerSettings {
     pub prefetch: u16,
 
     /// The queues to serve, the first one first, with commas between
-    #[arg(short = 'Q', long, env = "QUEUES", default_value = "celery,ingest", value_delimiter = ',', value_parser = queue)]
+    #[arg(short = 'Q', long, env = "QUEUES", default_value = "check,celery,ingest", value_delimiter = ',', value_parser = queue)]
     pub queues: Vec<String>,
 
     /// How long a worker may be silent before its tasks are given to others
@@ -68,5 +68,19 @@ fn queue(text: &str) -> Result<String, String> {
         Err("the names of queues with commas between are expected".to_owned())
     } else {
         Ok(text.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, FromArgMatches as _};
+
+    use super::*;
+    use crate::tasks::QUEUES;
+
+    #[test]
+    fn the_queues_of_all_tasks_are_served_unless_others_are_named() {
+        let arguments = WorkerSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
+        assert_eq!(WorkerSettings::from_arg_matches(&arguments).unwrap().queues, QUEUES);
     }
 }

@@ -1,5 +1,6 @@
 //! The tasks: what each is called, what it takes and what it gives back. How each is done is the worker's business.
 
+mod check_app;
 mod check_error_logs;
 mod delete_app;
 mod dispatch_notifications;
@@ -15,6 +16,7 @@ mod rotate_partitions;
 mod send_notifications;
 mod test_channel;
 
+pub use check_app::{CHECK_QUEUE, CheckApp, CheckedApp};
 pub use check_error_logs::CheckErrorLogs;
 pub use delete_app::{DeleteApp, DeletedApp};
 pub use dispatch_notifications::DispatchNotifications;
@@ -36,6 +38,9 @@ use crate::celery::{Arguments, BadArguments, Limits, NewTask};
 
 /// The queue that tasks go to when nobody says otherwise: Celery's default.
 pub const DEFAULT_QUEUE: &str = "celery";
+
+/// Every queue that a task goes to, in the order in which workers serve them.
+pub const QUEUES: [&str; 3] = [CHECK_QUEUE, DEFAULT_QUEUE, INGEST_QUEUE];
 
 /// The contract of a task.
 pub trait Task {
@@ -96,6 +101,7 @@ const fn contract<T: Task>() -> Contract {
 /// Every task. The worker's registry must hold a handler for each; a test there says so.
 pub const ALL: &[Contract] = &[
     contract::<CheckErrorLogs>(),
+    contract::<CheckApp>(),
     contract::<EvaluateRules>(),
     contract::<GenerateDailySummary>(),
     contract::<RenewSummaries>(),
@@ -118,5 +124,12 @@ mod tests {
         let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let contracts = files.filter(|name| name != "mod.rs" && name != "retry.rs").count();
         assert_eq!(contracts, super::ALL.len());
+    }
+
+    #[test]
+    fn every_task_goes_to_a_queue_that_is_listed() {
+        for task in super::ALL {
+            assert!(super::QUEUES.contains(&task.queue), "{task:?}");
+        }
     }
 }

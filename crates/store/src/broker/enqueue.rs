@@ -59,6 +59,22 @@ impl Broker {
         Ok(Push::Now)
     }
 
+    /// Lets the tasks that were put there under these names be enough for so long from now on.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn once_for(&self, names: &[String], once: Duration) -> Result<(), BrokerError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let millis = i64::try_from(once.as_millis()).unwrap_or(i64::MAX);
+        let mut pipe = redis::pipe();
+        for name in names {
+            pipe.pexpire(self.keys.once(name), millis).ignore();
+        }
+        self.with(|conn| pipe.query(conn))
+    }
+
     /// The message of a task that goes to its queue now.
     pub(super) fn encode(&self, task: &NewTask) -> String {
         task.encode_at(self.origin.as_str(), SystemClock.now())

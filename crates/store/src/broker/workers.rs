@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::NodeName;
-use logmon_core::worker::{Heartbeat, WorkerState};
+use logmon_core::worker::{Heartbeat, PROGRAM, WorkerState};
 use redis::Commands as _;
 
 use super::fetch::time;
@@ -73,6 +73,18 @@ impl Broker {
         let mut workers: Vec<Worker> = named.collect::<HashMap<NodeName, Worker>>().into_values().collect();
         workers.sort_by(|a, b| a.heartbeat.name.as_str().cmp(b.heartbeat.name.as_str()));
         Ok(workers)
+    }
+
+    /// Whether a worker of ours takes tasks from this queue.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn is_served(&self, queue: &str) -> Result<bool, BrokerError> {
+        Ok(self.workers()?.iter().any(|worker| {
+            let said = &worker.heartbeat;
+            let queues = said.queues.iter().flatten();
+            worker.state == WorkerState::Ok && said.program == PROGRAM && queues.into_iter().any(|name| name == queue)
+        }))
     }
 
     /// What each of these workers said of itself last, where that can be read: it may be of another release.

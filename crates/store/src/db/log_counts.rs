@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::dsl::{count_star, sql};
 use diesel::expression::SqlLiteral;
 use diesel::prelude::*;
 use diesel::sql_types::{Bigint, Datetime, Text};
-pub use logmon_core::alert::hour;
 use logmon_core::alert::{Counts, Needs};
+pub use logmon_core::alert::{hour, minute};
 use logmon_core::app::AppId;
 use logmon_core::log::{Buckets, Level};
 use logmon_core::summary::LevelCounts;
@@ -20,23 +20,30 @@ use logmon_core::summary::LevelCounts;
 use super::schema::{core_log, core_logcount, core_loghourcount};
 use super::{Connection, DbError, apps, utc};
 
-/// Exactly how many logs of `level` an app has since `since`. Reads the rows of one minute, counts for the others.
+/// Exactly how many logs an app has since `since`: of a level, or of all. Reads the rows of one minute, counts for the others.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn exactly_since(conn: &mut Connection, app: AppId, level: Level, since: DateTime<Utc>) -> Result<u64, DbError> {
+pub fn exactly_since(
+    conn: &mut Connection,
+    app: AppId,
+    level: Option<Level>,
+    since: DateTime<Utc>,
+) -> Result<u64, DbError> {
     let edge = minute(since);
     let whole = if edge == since { edge } else { edge + TimeDelta::minutes(1) };
+    let levels: Vec<&str> =
+        level.map_or_else(|| Level::ALL.to_vec(), |level| vec![level]).into_iter().map(Level::as_str).collect();
     let in_whole_minutes: i64 = core_logcount::table
         .select(sql::<Bigint>("CAST(COALESCE(SUM(count), 0) AS SIGNED)"))
         .filter(core_logcount::app_id.eq(app.0))
-        .filter(core_logcount::level.eq(level.as_str()))
+        .filter(core_logcount::level.eq_any(&levels))
         .filter(core_logcount::minute.ge(whole.naive_utc()))
         .first(conn)?;
     let in_the_edge: i64 = core_log::table
         .select(count_star())
         .filter(core_log::app_id.eq(app.0))
-        .filter(core_log::level.eq(level.as_str()))
+        .filter(core_log::level.eq_any(&levels))
         .filter(core_log::created_at.ge(since.naive_utc()))
         .filter(core_log::created_at.lt(whole.naive_utc()))
         .first(conn)?;
@@ -225,11 +232,6 @@ pub fn delete_of_app(conn: &mut Connection, app: AppId) -> Result<(), DbError> {
     diesel::delete(core_logcount::table.filter(core_logcount::app_id.eq(app.0))).execute(conn)?;
     diesel::delete(core_loghourcount::table.filter(core_loghourcount::app_id.eq(app.0))).execute(conn)?;
     Ok(())
-}
-
-/// The minute that a moment lies in.
-pub fn minute(time: DateTime<Utc>) -> DateTime<Utc> {
-    time.duration_trunc(TimeDelta::minutes(1)).unwrap_or(time)
 }
 
 fn unsigned(count: i64) -> u64 {

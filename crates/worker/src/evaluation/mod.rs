@@ -11,13 +11,14 @@ use std::ops::Range;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use logmon_core::alert::{AlertId, Ended, Finding, Observed, Outcome, REACH, RuleId};
+use logmon_core::alert::{AlertId, Counts, Ended, Finding, Observed, Outcome, REACH, RuleId, RuleState, whole_minutes};
 use logmon_core::app::AppId;
 use logmon_core::log::Level;
 use logmon_store::broker::hostname;
 use logmon_store::db::alerts::{self, Breach, OpenAlert, Raised};
-use logmon_store::db::evaluations::{self, By, Evaluation, Reading, THE_OTHERS};
-use logmon_store::db::{Connection, log_counts, rules, verify};
+use logmon_store::db::evaluations::{self, By, Changed, Evaluation, THE_OTHERS};
+use logmon_store::db::rules::{self, Evaluated};
+use logmon_store::db::{Connection, log_counts, verify};
 
 use crate::context::Context;
 use crate::registry::Failure;
@@ -53,11 +54,10 @@ pub(crate) fn evaluate(context: &Context, windows: Windows) -> Result<u64, Failu
     let levels: BTreeSet<Level> = plans.iter().flat_map(Plan::levels).collect();
     let levels: Vec<Level> = levels.into_iter().collect();
     let reading = evaluations::read(&mut conn, minute, &levels, |changed| plan::needs(&plans, changed, now, running))?;
-    let open = alerts::open_alerts(&mut conn)?;
-    let worker = format!("logmon@{}-{}", hostname(), std::process::id());
-    let mut run = Run { context, conn: &mut conn, now, started, worker, reading, open: Open::new(&open), raised: 0 };
+    let open = Open::new(&alerts::open_alerts(&mut conn, None)?);
+    let mut run = Run { context, conn: &mut conn, now, started, counts: &reading.counts, open, raised: 0 };
     for plan in &plans {
-        run.late(plan)?;
+        run.late(plan, &reading.changed)?;
     }
     run.ended(&plans)?;
     if running {
@@ -65,9 +65,34 @@ pub(crate) fn evaluate(context: &Context, windows: Windows) -> Result<u64, Failu
             run.running(plan)?;
         }
     }
-    let (raised, reading) = (run.raised, run.reading);
+    let raised = run.raised;
     evaluations::remember(&mut conn, &reading, minute)?;
     Ok(raised)
+}
+
+/// Evaluates a rule for one app from the beginning of its window until now, and says how many alerts were raised. Reads nothing
+/// of any other app.
+///
+/// # Errors
+/// See [`Failure`].
+pub(crate) fn evaluate_app(context: &Context, app: AppId, rule: RuleId) -> Result<u64, Failure> {
+    let (started, now) = (Instant::now(), context.clock.now());
+    context.may_go_on()?;
+    let mut conn = context.database.get()?;
+    rules::apply(&mut conn, &context.check, now)?;
+    let rule = rules::get(&mut conn, rule)?.filter(|rule| rule.says.state == RuleState::Enabled);
+    // It may have been removed or changed since it was asked for.
+    let Some(plan) = rule.map(|rule| Plan::new(Evaluated { rule, until: now }, now)) else { return Ok(0) };
+    if !plan.looks_at_running() || !plan.is_for(app) {
+        return Ok(0);
+    }
+    let mut needs = plan::needs(std::slice::from_ref(&plan), &[], now, true);
+    needs.only(app);
+    let counts = log_counts::load(&mut conn, &needs)?;
+    let open = Open::new(&alerts::open_alerts(&mut conn, Some(app))?);
+    let mut run = Run { context, conn: &mut conn, now, started, counts: &counts, open, raised: 0 };
+    run.running(&plan)?;
+    Ok(run.raised)
 }
 
 /// The open alerts by rule and app.
@@ -93,14 +118,13 @@ impl Open {
     }
 }
 
-/// One evaluation of all rules.
+/// One evaluation.
 struct Run<'a> {
     context: &'a Context,
     conn: &'a mut Connection,
     now: DateTime<Utc>,
     started: Instant,
-    worker: String,
-    reading: Reading,
+    counts: &'a Counts,
     open: Open,
     raised: u64,
 }
@@ -111,7 +135,7 @@ impl Run<'_> {
         let (mut rows, mut again) = (Vec::new(), BTreeMap::new());
         for plan in plans.iter().filter(|plan| !plan.due.ends.is_empty()) {
             self.context.may_go_on()?;
-            let apps = plan.apps(&self.reading.counts);
+            let apps = plan.apps(self.counts);
             let mut last = HashMap::new();
             for end in &plan.due.ends {
                 for app in &apps {
@@ -145,8 +169,8 @@ impl Run<'_> {
     }
 
     /// The windows that were evaluated before, of apps that have other logs in them now.
-    fn late(&mut self, plan: &Plan) -> Result<(), Failure> {
-        let windows = plan.changed(&self.reading.changed, self.now - REACH);
+    fn late(&mut self, plan: &Plan, changed: &[Changed]) -> Result<(), Failure> {
+        let windows = plan.changed(changed, self.now - REACH);
         if windows.is_empty() {
             return Ok(());
         }
@@ -182,9 +206,9 @@ impl Run<'_> {
     /// The window that ends now: exactly, but only where the counts say that there may be enough.
     fn running(&mut self, plan: &Plan) -> Result<(), Failure> {
         let window = plan.condition().window_start(self.now)..self.now;
-        for app in plan.apps(&self.reading.counts) {
-            let outer = plan::whole_minutes(&window);
-            let most = self.reading.counts.count(app, plan.condition().level, &outer);
+        for app in plan.apps(self.counts) {
+            let outer = whole_minutes(&window);
+            let most = self.counts.count(app, plan.condition().level, &outer);
             if plan.condition().is_calm_up_to(most) || self.open.has(plan, app) {
                 continue;
             }
@@ -215,7 +239,7 @@ impl Run<'_> {
     }
 
     fn observer(&mut self) -> Observer<'_> {
-        Observer { conn: self.conn, counts: &self.reading.counts }
+        Observer { conn: self.conn, counts: self.counts }
     }
 
     fn raise(&mut self, plan: &Plan, row: Evaluation, observed: Observed) -> Result<(), Failure> {
@@ -267,6 +291,7 @@ impl Run<'_> {
     }
 
     fn by(&self) -> By {
-        By { worker: self.worker.clone(), at: self.now, took: self.started.elapsed() }
+        let worker = format!("logmon@{}-{}", hostname(), std::process::id());
+        By { worker, at: self.now, took: self.started.elapsed() }
     }
 }

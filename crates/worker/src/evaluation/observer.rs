@@ -4,14 +4,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::{Counts, Kind, Observed, Place, most_frequent};
+use logmon_core::alert::{Counts, Kind, Observed, Place, most_frequent, whole_minutes};
 use logmon_core::app::AppId;
 use logmon_core::log::{LogFilter, Term};
 use logmon_core::notification::Pattern;
 use logmon_store::db::logs::samples::{self, Sample};
 use logmon_store::db::{Connection, DbError, log_counts};
 
-use super::plan::{Plan, whole_minutes};
+use super::plan::Plan;
 use crate::registry::Failure;
 
 /// How long the logs of a window are looked for.
@@ -65,9 +65,9 @@ impl Observer<'_> {
         window: &Range<DateTime<Utc>>,
     ) -> Result<Option<Observed>, Failure> {
         let condition = plan.condition();
-        let count = match (condition.level, &condition.text) {
-            (Some(level), None) => Some(log_counts::exactly_since(self.conn, app, level, window.start)?),
-            _ => self.count_logs(plan, app, window)?,
+        let count = match condition.text {
+            None => Some(log_counts::exactly_since(self.conn, app, condition.level, window.start)?),
+            Some(_) => self.count_logs(plan, app, window)?,
         };
         Ok(count.map(Observed::count))
     }

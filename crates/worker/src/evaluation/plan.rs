@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use logmon_core::alert::{Condition, Counts, Due, ERROR_LOGS, Kind, Needs, Outcome, Rule, RuleId, due, overlapping};
+use logmon_core::alert::{
+    Condition, Counts, Due, ERROR_LOGS, Kind, Needs, Outcome, Rule, RuleId, due, overlapping, whole_minutes,
+};
 use logmon_core::app::AppId;
 use logmon_core::language::Language;
 use logmon_core::log::Level;
 use logmon_store::db::alerts::OpenAlert;
 use logmon_store::db::evaluations::{Changed, Evaluation};
-use logmon_store::db::log_counts::minute;
 use logmon_store::db::rules::Evaluated;
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -71,6 +72,11 @@ impl Plan {
         self.condition().window_start(end)..end
     }
 
+    /// Whether it is for this app.
+    pub(super) fn is_for(&self, app: AppId) -> bool {
+        self.rule.says.app.is_none_or(|own| own == app)
+    }
+
     /// The apps that it is for, of those that anything is known of.
     pub(super) fn apps(&self, counts: &Counts) -> Vec<AppId> {
         self.rule.says.app.map_or_else(|| counts.apps(self.condition().level), |app| vec![app])
@@ -85,10 +91,8 @@ impl Plan {
     /// ended before the rule became what it is stays as it was.
     pub(super) fn changed(&self, changed: &[Changed], from: DateTime<Utc>) -> BTreeSet<(DateTime<Utc>, AppId)> {
         let condition = self.condition();
-        let concerns = |changed: &&Changed| {
-            condition.level.is_none_or(|level| level == changed.level)
-                && self.rule.says.app.is_none_or(|app| app == changed.app)
-        };
+        let concerns =
+            |changed: &&Changed| condition.level.is_none_or(|level| level == changed.level) && self.is_for(changed.app);
         let mut found = BTreeSet::new();
         for changed in changed.iter().filter(concerns) {
             let mut ends = overlapping(self.rule.says.every, condition.window, &changed.range, self.until);
@@ -136,10 +140,4 @@ pub(super) fn needs(plans: &[Plan], changed: &[Changed], now: DateTime<Utc>, run
         }
     }
     needs
-}
-
-/// The whole minutes that a range touches.
-pub(super) fn whole_minutes(range: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
-    let end = minute(range.end);
-    minute(range.start)..if end == range.end { end } else { end + TimeDelta::minutes(1) }
 }

@@ -1,11 +1,8 @@
 //! Stores a batch that was answered with 202. Twice: the second finds the batch's key, which is stored with its logs.
 
-use std::collections::BTreeMap;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use logmon_core::app::AppId;
-use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{IngestInput, IngestLogs, Ingested};
 use logmon_store::db::ingest_keys;
 use logmon_store::db::writer::{Answer, Key, Stored, WriteError};
@@ -22,7 +19,8 @@ const LOOK: Duration = Duration::from_millis(200);
 
 impl Handle for IngestLogs {
     fn run(context: &Context, input: IngestInput) -> Result<Ingested, Failure> {
-        let (count, watched) = (input.records.len(), watched(&input.records, context.watch.level()));
+        let (count, mut tally) = (input.records.len(), context.watch.tally());
+        input.records.iter().for_each(|record| tally.add(record.app, record.level));
         let body_hash: Option<[u8; 32]> = input.body_hash.try_into().ok();
         let body_hash = body_hash.ok_or_else(|| Failure::BadArguments("body_hash must be 32 bytes".to_owned()))?;
         let name = input.key;
@@ -46,9 +44,7 @@ impl Handle for IngestLogs {
             Err(_) => return Err(Failure::Unavailable("the database did not answer in time".to_owned())),
         };
         // Also what was stored before: whoever did so may have died before this.
-        for (app, count) in watched {
-            context.watch.stored(app, count);
-        }
+        context.watch.stored(&tally);
         Ok(ingested)
     }
 }
@@ -63,15 +59,6 @@ fn hear<T>(context: &Context, heard: &mpsc::Receiver<T>) -> Result<Result<T, Rec
             answer => return Ok(answer),
         }
     }
-}
-
-/// How many records of a level each app has.
-fn watched(records: &[Record], level: Level) -> BTreeMap<AppId, u64> {
-    let mut watched = BTreeMap::new();
-    for record in records.iter().filter(|record| record.level == level) {
-        *watched.entry(record.app).or_default() += 1;
-    }
-    watched
 }
 
 /// The batch was stored before, or the client used its key for two batches: then this one never will be.

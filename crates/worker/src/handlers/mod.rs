@@ -1,5 +1,6 @@
 //! How each task is done, one file a task.
 
+mod check_app;
 mod check_error_logs;
 mod delete_app;
 mod dispatch_notifications;

@@ -45,3 +45,30 @@ fn celerys_workers_are_listed_beside_ours_with_what_is_known_of_them() {
     assert_eq!(python.stop().code(), Some(0));
     celerys("its leave", &Value::is_null);
 }
+
+#[test]
+fn while_there_is_only_celerys_worker_it_checks_at_once_what_the_api_asks_for() {
+    let system = System::new();
+    let api = system.serve();
+    let _theirs = system.celery_works("celery");
+    let mut shop = system.shop();
+    let mut checks = || shop.ask("checks", &json!([]));
+    let errors = |app: i64| {
+        let log = json!({"app": app, "level": "ERROR", "message": "boom"});
+        assert_eq!(api.post("/api/logs/", &json!(vec![log; 101])).json()["accepted"], 101);
+    };
+    errors(1);
+    eventually("the seed's check", || (checks() == json!(1)).then_some(()));
+    let _ours = system.work(&[]);
+    let is_known =
+        || api.get("/api/workers/").json().as_array().unwrap().iter().any(|worker| worker["program"] == "logmon");
+    eventually("our worker", || is_known().then_some(()));
+    errors(2);
+    let alerts = eventually("an alert", || {
+        let alerts = api.get("/api/alerts/").json();
+        (alerts != json!([])).then_some(alerts)
+    });
+    // Celery's is one that does nothing; ours looks at the one app.
+    assert_eq!((alerts.as_array().unwrap().len(), &alerts[0]["app"]), (1, &json!(2)));
+    assert_eq!(checks(), json!(1));
+}

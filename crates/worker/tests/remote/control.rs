@@ -88,7 +88,10 @@ fn a_worker_whose_slots_are_all_busy_answers_everything() {
     let registered = client.inspect(NODE, "registered", &json!({"taskinfoitems": ["max_retries", "queue", "x"]}));
     assert!(registered.as_array().unwrap().contains(&json!(format!("{NOOP} [max_retries=5 queue=celery]"))));
     let queues = client.inspect(NODE, "active_queues", &json!({}));
-    assert_eq!((&queues[0]["name"], &queues[1]["routing_key"]), (&json!("celery"), &json!("ingest")));
+    let names: Vec<_> =
+        queues.as_array().unwrap().iter().map(|queue| (&queue["name"], &queue["routing_key"])).collect();
+    let expected = ["check", "celery", "ingest"].map(|name| json!(name));
+    assert_eq!(names, expected.each_ref().map(|name| (name, name)));
     assert!(client.inspect(NODE, "clock", &json!({}))["clock"].as_u64().unwrap() > 10);
     assert!(is_text(&client.inspect(NODE, "memsample", &json!({}))));
     assert_eq!(client.inspect(NODE, "foo_bar", &json!({})), json!({"error": "KeyError('foo_bar')"}));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+mod at_once;
 mod flapping;
 mod groups;
 mod life;

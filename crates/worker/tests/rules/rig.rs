@@ -16,7 +16,8 @@ use logmon_core::notification::{ChannelId, NewChannel, Targets};
 use logmon_core::page::Page;
 use logmon_core::python::Entries;
 use logmon_core::tasks::{
-    ChannelInput, CheckErrorLogs, DispatchNotifications, EvaluateRules, SendNotifications, Task as _,
+    ChannelInput, CheckApp, CheckErrorLogs, CheckedApp, DispatchNotifications, EvaluateRules, SendNotifications,
+    Task as _,
 };
 use logmon_store::db::{alerts, channels, log_counts, rules};
 use logmon_store::testing::process::PATIENCE;
@@ -113,6 +114,11 @@ impl Rig {
     /// What the seed's check does.
     pub(crate) fn check(&self) -> u64 {
         self.run(CheckErrorLogs::NAME)
+    }
+
+    /// What is done when an app has passed the threshold of a rule.
+    pub(crate) fn check_app(&self, app: i64, rule: RuleId) -> u64 {
+        self.run_with(CheckApp::NAME, &Arguments::named(&CheckedApp { app: AppId(app), rule }).unwrap())
     }
 
     /// What the schedule does every 10 seconds, but for the sending. Says how many channels have something to tell.

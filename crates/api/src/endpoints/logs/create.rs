@@ -1,6 +1,6 @@
 //! POST to `/api/logs/`: taking logs in.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Payload};
@@ -180,7 +180,7 @@ async fn store(
             }
         },
     };
-    let mut watched: BTreeMap<AppId, u64> = BTreeMap::new();
+    let mut tally = state.watch.tally();
     for ((app, level), stored) in apps.into_iter().zip(&stored) {
         match stored {
             Stored::Yes(_) => state.metrics.accepted.inc(),
@@ -188,14 +188,12 @@ async fn store(
             Stored::UnknownApp | Stored::Refused | Stored::TooLarge => state.metrics.rejected.inc(),
         };
         match stored {
-            Stored::Yes(_) if level == state.watch.level() => *watched.entry(app).or_default() += 1,
+            Stored::Yes(_) => tally.add(app, level),
             Stored::UnknownApp => state.forget_app(app),
-            Stored::Yes(_) | Stored::Before(_) | Stored::Refused | Stored::TooLarge => {}
+            Stored::Before(_) | Stored::Refused | Stored::TooLarge => {}
         }
     }
-    for (app, count) in watched {
-        state.watch.stored(app, count);
-    }
+    state.watch.stored(&tally);
     Ok(Outcome::Now(stored))
 }
 

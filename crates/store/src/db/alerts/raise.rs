@@ -49,13 +49,13 @@ pub struct OpenAlert {
     pub last_breach_at: Option<DateTime<Utc>>,
 }
 
-/// Every alert that is not resolved.
+/// Every alert that is not resolved: of an app, or of all.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn open_alerts(conn: &mut Connection) -> Result<Vec<OpenAlert>, DbError> {
+pub fn open_alerts(conn: &mut Connection, app: Option<AppId>) -> Result<Vec<OpenAlert>, DbError> {
     type Row = (i64, Option<i64>, i64, NaiveDateTime, Option<NaiveDateTime>);
-    let rows: Vec<Row> = core_alert::table
+    let mut query = core_alert::table
         .select((
             core_alert::id,
             core_alert::rule_id,
@@ -64,7 +64,11 @@ pub fn open_alerts(conn: &mut Connection) -> Result<Vec<OpenAlert>, DbError> {
             core_alert::last_breach_at,
         ))
         .filter(core_alert::is_resolved.eq(false))
-        .load(conn)?;
+        .into_boxed();
+    if let Some(app) = app {
+        query = query.filter(core_alert::app_id.eq(app.0));
+    }
+    let rows: Vec<Row> = query.load(conn)?;
     let open = |(id, rule, app, created_at, last_breach_at): Row| OpenAlert {
         id: AlertId(id),
         rule: rule.map(RuleId),

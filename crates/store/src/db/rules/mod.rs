@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;
-use logmon_core::alert::{Condition, ERROR_LOGS, Factor, Kind, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity};
+use logmon_core::alert::{
+    Condition, ERROR_LOGS, Factor, Kind, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity, WatchedRule,
+    WatchedRules,
+};
 use logmon_core::app::AppId;
 use logmon_core::config::CheckSettings;
 use logmon_core::log::Level;
@@ -161,17 +164,24 @@ pub fn get(conn: &mut Connection, id: RuleId) -> Result<Option<Rule>, DbError> {
     Ok(with_channels(conn, row.into_iter().collect())?.pop())
 }
 
-/// What the rule `error-logs` looks for, as `settings` have it; `None` while it is disabled.
+/// The rules whose thresholds are watched while logs come in, by their ids; that of the settings as `settings` have it.
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn error_logs(conn: &mut Connection, settings: &CheckSettings) -> Result<Option<Condition>, DbError> {
-    let row = core_rule::table
+pub fn watched(conn: &mut Connection, settings: &CheckSettings) -> Result<WatchedRules, DbError> {
+    let rows: Vec<RuleRow> = core_rule::table
         .select(RuleRow::as_select())
-        .filter(core_rule::name.eq(ERROR_LOGS))
         .filter(core_rule::is_enabled.eq(true))
-        .first(conn)
-        .optional()?;
-    let rule = row.and_then(|row| row.rule(Vec::new()));
-    Ok(rule.map(|rule| settings.over(rule.says.condition)))
+        .filter(core_rule::kind.eq(Kind::MoreThan(0).as_str()))
+        .filter(core_rule::text.is_null())
+        .order(core_rule::id)
+        .load(conn)?;
+    let watched = |row: RuleRow| {
+        let mut rule = row.rule(Vec::new())?;
+        if rule.says.name == ERROR_LOGS {
+            rule.says.condition = settings.over(rule.says.condition);
+        }
+        WatchedRule::of(rule)
+    };
+    Ok(rows.into_iter().filter_map(watched).collect())
 }

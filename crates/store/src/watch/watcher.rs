@@ -1,0 +1,194 @@
+//! The thread that reads the rules, counts the apps that are due, and asks for the checks of those that pass a threshold.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use logmon_core::alert::{Needs, Passing, Passings, Room, WatchedRule, WatchedRules, whole_minutes};
+use logmon_core::app::AppId;
+use logmon_core::clock::Clock;
+use logmon_core::config::CheckSettings;
+use logmon_core::log::Level;
+use logmon_core::tasks::{CHECK_QUEUE, CheckApp, CheckErrorLogs, CheckedApp, NoInput, Task as _};
+
+use super::{REFRESH, Reading, Shared, Work};
+use crate::broker::{Broker, Push};
+use crate::db::{Connection, Database, DbError, log_counts, rules};
+
+/// After how long is tried again what failed.
+const AGAIN: Duration = Duration::from_secs(1);
+/// For how long a check is enough after its app is calm again, so that one that comes and goes is not checked all the time.
+const ONCE_CALM: Duration = Duration::from_secs(5);
+
+/// Starts the thread, which ends with the last [`super::Watch`].
+pub(super) fn start(
+    settings: CheckSettings,
+    database: Database,
+    broker: Broker,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+) {
+    let (rules, passings) = (WatchedRules::default(), Passings::default());
+    let mut watcher = Watcher { settings, database, broker, clock, shared, rules, passings };
+    std::thread::spawn(move || watcher.run());
+}
+
+struct Watcher {
+    settings: CheckSettings,
+    database: Database,
+    broker: Broker,
+    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
+    rules: WatchedRules,
+    passings: Passings,
+}
+
+impl Watcher {
+    fn run(&mut self) {
+        let start = Instant::now();
+        let mut reading = Reading { changes: 0, again: start, not_before: start };
+        while let Some(work) = self.shared.wait(&reading) {
+            match work {
+                Work::Read(changes) => match self.read(changes) {
+                    Ok(()) => {
+                        let now = Instant::now();
+                        reading = Reading { changes, again: now + REFRESH, not_before: now };
+                    }
+                    Err(reason) => {
+                        log::debug!("the rules that are watched are not known: {reason}");
+                        let later = Instant::now() + AGAIN;
+                        (reading.again, reading.not_before) = (later, later);
+                    }
+                },
+                Work::Count(app) => {
+                    if let Err(reason) = self.look(app) {
+                        // The schedule's own check comes all the same.
+                        log::debug!(app_id = app.0; "not checked at once: {reason}");
+                        self.shared.state().list.failed(app, Instant::now());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the rules, after they had become others `changes` times.
+    fn read(&mut self, changes: u64) -> Result<(), DbError> {
+        let found = rules::watched(&mut *self.database.get()?, &self.settings)?;
+        let mut state = self.shared.state();
+        if found != self.rules {
+            self.rules = found;
+            self.passings.forget();
+            state.list.changed();
+        }
+        // What became another meanwhile is read next.
+        if state.changes == changes {
+            self.shared.levels.store(self.rules.levels().bits(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, app: AppId) -> Result<(), String> {
+        let rules: Vec<&WatchedRule> = self.rules.of(app).collect();
+        let counts = count(&mut *self.database.get().map_err(text)?, app, &rules, self.clock.now()).map_err(text)?;
+        let (now, mut asking) = (Instant::now(), Asking { broker: &self.broker, app, is_served: None });
+        let mut calm = Vec::new();
+        for (rule, count) in rules.iter().zip(&counts) {
+            match self.passings.judge(app, rule, *count, now) {
+                Passing::Passed => {
+                    if asking.ask(rule)? == Asked::Yes {
+                        self.passings.passed(app, rule, now);
+                    }
+                }
+                Passing::Calm => calm.push(*rule),
+                Passing::Same => {}
+            }
+        }
+        let marks: Vec<String> = calm.iter().map(|rule| mark(app, rule)).collect();
+        self.broker.once_for(&marks, ONCE_CALM).map_err(text)?;
+        self.passings.counted(app);
+        calm.iter().for_each(|rule| self.passings.calm(app, rule));
+        let room = Room::of(rules.iter().map(|rule| &rule.condition).zip(counts));
+        self.shared.state().list.counted(app, room);
+        Ok(())
+    }
+}
+
+/// How many logs each rule finds from the beginning of its window until now: exactly where it is breached, and else at least
+/// so many.
+fn count(conn: &mut Connection, app: AppId, rules: &[&WatchedRule], now: DateTime<Utc>) -> Result<Vec<u64>, DbError> {
+    let minutes = |rule: &WatchedRule| whole_minutes(&(rule.condition.window_start(now)..now));
+    let mut needs = Needs::default();
+    needs.only(app);
+    rules.iter().for_each(|rule| rule.condition.add_needs(&minutes(rule), &mut needs));
+    let counts = log_counts::load(conn, &needs)?;
+    let mut exactly: HashMap<(Option<Level>, Duration), u64> = HashMap::new();
+    let mut count = |rule: &&WatchedRule| {
+        let condition = &rule.condition;
+        let most = counts.count(app, condition.level, &minutes(rule));
+        if condition.is_calm_up_to(most) {
+            return Ok(most);
+        }
+        let place = (condition.level, condition.window);
+        if let Some(found) = exactly.get(&place) {
+            return Ok(*found);
+        }
+        let found = log_counts::exactly_since(conn, app, condition.level, condition.window_start(now))?;
+        exactly.insert(place, found);
+        Ok(found)
+    };
+    rules.iter().map(&mut count).collect()
+}
+
+/// Whether a check was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    /// It was, here or elsewhere.
+    Yes,
+    /// Nobody would do it.
+    No,
+}
+
+/// The asking for the checks of an app.
+struct Asking<'a> {
+    broker: &'a Broker,
+    app: AppId,
+    /// Whether a worker of ours serves their queue, once it was asked.
+    is_served: Option<bool>,
+}
+
+impl Asking<'_> {
+    /// Asks for the check of a rule, once for all processes. Where no worker of ours would do it, the seed's task does so for
+    /// the seed's rule, whoever runs that.
+    fn ask(&mut self, rule: &WatchedRule) -> Result<Asked, String> {
+        let is_served = match self.is_served {
+            Some(is_served) => is_served,
+            None => self.broker.is_served(CHECK_QUEUE).map_err(text)?,
+        };
+        self.is_served = Some(is_served);
+        let task = if is_served {
+            CheckApp::call(&CheckedApp { app: self.app, rule: rule.id })
+        } else if rule.is_of_the_settings() {
+            CheckErrorLogs::call(&NoInput {})
+        } else {
+            return Ok(Asked::No);
+        };
+        let task = task.map_err(text)?;
+        let pushed = self.broker.enqueue_once(&mark(self.app, rule), rule.condition.window, &task).map_err(text)?;
+        if pushed == Push::Now {
+            log::info!(app_id = self.app.0, rule_id = rule.id.0; "a threshold was passed: checking at once");
+        }
+        Ok(Asked::Yes)
+    }
+}
+
+/// Under what a check is asked for once: another threshold is passed anew.
+fn mark(app: AppId, rule: &WatchedRule) -> String {
+    let (threshold, window) = (rule.condition.threshold(), rule.condition.window.as_secs());
+    format!("check:{}:{}:{threshold}:{window}", app.0, rule.id.0)
+}
+
+fn text<E: std::error::Error>(error: E) -> String {
+    error.to_string()
+}

@@ -87,7 +87,10 @@ impl Rig {
     }
 
     fn store_unwatched(&self, app: i64, level: Level, count: usize) {
-        let created_at: DateTime<Utc> = self.clock.now() - TimeDelta::seconds(1);
+        self.store_at(self.clock.now() - TimeDelta::seconds(1), app, level, count);
+    }
+
+    fn store_at(&self, created_at: DateTime<Utc>, app: i64, level: Level, count: usize) {
         let record =
             Record { app: AppId(app), level, message: "boom".to_owned(), created_at, event_id: None, extra: None };
         let (told, heard) = mpsc::channel();
@@ -160,6 +163,8 @@ fn exactly_the_threshold_is_calm_and_a_rule_of_ones_own_has_its_own() {
     rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);
     rig.rule(7, Level::Warn, 5);
     let watch = rig.watch();
+    // In the minute in which the window begins, but before it does.
+    rig.store_at(rig.clock.now() - TimeDelta::seconds(601), 1, Level::Error, 1);
     rig.store(&watch, 1, Level::Error, 20);
     rig.store(&watch, 1, Level::Warn, 5);
     rig.look(&watch, 1, 101);

@@ -1,20 +1,22 @@
 //! What people do with alerts over HTTP.
 
+use logmon_store::testing::process::{Process, eventually};
 use serde_json::{Value, json};
 
+use crate::at_once::{checks, work};
 use crate::common::{Api, System};
 use crate::story::run_task;
 
 const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
 
 /// An alert of app 1 that a rule has raised.
-fn raised(system: &System, api: &Api) -> Value {
+fn raised(api: &Api, worker: &Process) -> Value {
     let rule =
         json!({"name": "slow", "app": 1, "level": "WARN", "threshold": 1, "severity": "info", "resolve_after": 0});
     assert_eq!(api.post("/api/rules/", &rule).status, 201);
     let log = |n: i64| json!({"app": 1, "level": "WARN", "message": format!("took {n} ms")});
     assert_eq!(api.post("/api/logs/", &json!([log(17), log(2_000)])).status, 200);
-    assert_eq!(run_task(system, CHECK), 1);
+    eventually("its check", || (checks(worker) == 1).then_some(()));
     api.get("/api/alerts/").json()[0].clone()
 }
 
@@ -25,8 +27,9 @@ fn ids(answer: &Value) -> Vec<i64> {
 #[test]
 fn an_alert_is_acknowledged_assigned_resolved_and_reopened_and_its_timeline_says_by_whom() {
     let system = System::new();
-    let (api, _worker) = (system.serve(), system.work(&[]));
-    let alert = raised(&system, &api);
+    let api = system.serve();
+    let worker = work(&system, &api);
+    let alert = raised(&api, &worker);
     assert_eq!(
         (&alert["state"], &alert["severity"], &alert["rule_name"]),
         (&json!("open"), &json!("info"), &json!("slow"))

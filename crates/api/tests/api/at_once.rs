@@ -6,11 +6,23 @@ use logmon_core::app::AppId;
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{CHECK_QUEUE, INGEST_QUEUE, Noop, NoopInput, Task as _};
-use logmon_store::testing::process::{PATIENCE, eventually};
+use logmon_store::testing::process::{PATIENCE, Process, eventually};
 use serde_json::{Value, json};
 
 use crate::common::{Api, System};
-use crate::story::{blocked_summary, checks_at_once};
+use crate::story::blocked_summary;
+
+/// A worker that an API knows of.
+pub(crate) fn work(system: &System, api: &Api) -> Process {
+    let worker = system.work(&[("CONCURRENCY", "1"), ("PREFETCH", "0")]);
+    eventually("the worker", || (api.get("/api/workers/").json() != json!([])).then_some(()));
+    worker
+}
+
+/// How many checks of one app a worker has done.
+pub(crate) fn checks(worker: &Process) -> usize {
+    worker.said().lines().filter(|line| line.contains("succeeded") && line.contains("tasks.check_app")).count()
+}
 
 fn alerts(api: &Api) -> Vec<(Value, Value)> {
     let alerts = api.get("/api/alerts/").json();
@@ -25,7 +37,8 @@ fn logs(api: &Api, app: i64, level: &str, count: usize) {
 #[test]
 fn only_the_app_that_passes_is_checked() {
     let system = System::new();
-    let (api, worker) = (system.serve(), system.work(&[]));
+    let api = system.serve();
+    let worker = work(&system, &api);
     // As many of another app, stored by who tells nobody.
     let created_at = SystemClock.now();
     let record = Record {
@@ -44,13 +57,14 @@ fn only_the_app_that_passes_is_checked() {
     eventually("an alert", || (!alerts(&api).is_empty()).then_some(()));
     assert_eq!(alerts(&api), [(json!(1), json!("error-logs"))]);
     assert_eq!(system.database.number("SELECT COUNT(*) FROM core_evaluation"), 1, "of the other app nothing");
-    assert_eq!(checks_at_once(&worker), 1);
+    eventually("its end", || (checks(&worker) == 1).then_some(()));
 }
 
 #[test]
 fn a_rule_of_ones_own_is_checked_at_once_as_it_is_and_as_it_was_changed() {
     let system = System::new();
-    let (api, _worker) = (system.serve(), system.work(&[]));
+    let api = system.serve();
+    let _worker = work(&system, &api);
     let rule = json!({"name": "slow", "app": 1, "level": "WARN", "threshold": 5, "window": "1h", "every": "1d"});
     let rule = api.post("/api/rules/", &rule).json();
     logs(&api, 2, "WARN", 6);
@@ -71,7 +85,7 @@ fn a_rule_of_ones_own_is_checked_at_once_as_it_is_and_as_it_was_changed() {
 fn a_check_overtakes_what_waits() {
     let system = System::new();
     let api = system.serve();
-    let worker = system.work(&[("CONCURRENCY", "1"), ("PREFETCH", "0")]);
+    let worker = work(&system, &api);
     // The one slot is taken, and more waits for it.
     let (mut lock, summary) = blocked_summary(&system, &api, &worker);
     for _ in 0..20 {

@@ -6,10 +6,10 @@ use logmon_store::testing::process::{Process, Signal, eventually};
 use logmon_store::testing::proxy::{Proxy, Weather};
 use serde_json::{Value, json};
 
+use crate::at_once::{checks, work};
 use crate::common::{Api, System};
 
 const CHECK: &str = "log_monitor_system.apps.core.tasks.check_error_logs";
-const CHECK_APP: &str = "log_monitor_system.apps.core.tasks.check_app";
 pub(crate) const ROTATE: &str = "log_monitor_system.apps.core.tasks.rotate_partitions";
 
 fn errors(api: &Api, app: i64, count: usize) {
@@ -90,7 +90,7 @@ fn from_errors_to_an_alert_to_a_summary() {
 fn a_passed_threshold_is_checked_at_once_and_once() {
     let system = System::new();
     let apis = [system.serve(), system.serve()];
-    let worker = system.work(&[]);
+    let worker = work(&system, &apis[0]);
     // No beat runs: nobody would check for ten minutes. Neither server sees more than half of it.
     for (n, api) in [(0, 50), (1, 50)] {
         errors(&apis[n], 1, api);
@@ -108,13 +108,14 @@ fn a_passed_threshold_is_checked_at_once_and_once() {
     }
     // Of a worker's queues that of the checks comes first.
     assert_eq!(check(&system), 0);
-    assert_eq!(checks_at_once(&worker), 1, "both servers together");
+    assert_eq!(checks(&worker), 1, "both servers together");
 }
 
 #[test]
 fn a_threshold_that_a_queued_batch_passes_is_checked_at_once_and_once() {
     let system = System::new();
-    let (api, worker) = (system.serve(), system.work(&[]));
+    let api = system.serve();
+    let worker = work(&system, &api);
     // No beat runs. App 1 passes the threshold by what both programs store, app 2 by what the worker does.
     errors(&api, 1, 50);
     for (app, count) in [(1, 51), (2, 100), (2, 1)] {
@@ -130,12 +131,7 @@ fn a_threshold_that_a_queued_batch_passes_is_checked_at_once_and_once() {
         }
     }
     assert_eq!(check(&system), 0);
-    assert_eq!(checks_at_once(&worker), 2, "one for each app, whichever program asked for it");
-}
-
-/// How many checks of one app a worker has done.
-pub(crate) fn checks_at_once(worker: &Process) -> usize {
-    worker.said().lines().filter(|line| line.contains("succeeded") && line.contains(CHECK_APP)).count()
+    assert_eq!(checks(&worker), 2, "one for each app, whichever program asked for it");
 }
 
 /// A summary that cannot go on: the app's row is locked by somebody else.

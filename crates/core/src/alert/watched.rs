@@ -133,6 +133,32 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn only_what_a_count_alone_judges_is_watched() {
+        let at = chrono::DateTime::UNIX_EPOCH;
+        let rule = |kind, text: Option<&str>, state| {
+            let condition = Condition { kind, text: text.map(str::to_owned), ..watched(1, None, 1).condition };
+            let (severity, every) = (super::super::Severity::Info, condition.window);
+            let says = super::super::NewRule {
+                name: ERROR_LOGS.to_owned(),
+                app: None,
+                condition,
+                every,
+                severity,
+                resolve_after: 0,
+                flapping_after: 0,
+                channels: Vec::new(),
+                state,
+            };
+            WatchedRule::of(Rule { id: RuleId(1), says, created_at: at, updated_at: at })
+        };
+        let found = rule(Kind::MoreThan(1), None, RuleState::Enabled).unwrap();
+        assert!(found.is_of_the_settings() && !watched(1, None, 1).is_of_the_settings());
+        assert_eq!(rule(Kind::MoreThan(1), None, RuleState::Disabled), None);
+        assert_eq!(rule(Kind::MoreThan(1), Some("x"), RuleState::Enabled), None);
+        assert_eq!(rule(Kind::Silence, None, RuleState::Enabled), None);
+    }
+
+    #[test]
     fn levels_are_what_their_bits_are() {
         for level in Level::ALL {
             let one = Levels::default().and(Some(level));

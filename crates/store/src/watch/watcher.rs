@@ -30,8 +30,10 @@ pub(super) fn start(
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
 ) {
-    let (rules, passings) = (WatchedRules::default(), Passings::default());
-    let mut watcher = Watcher { settings, database, broker, clock, shared, rules, passings };
+    let now = Instant::now();
+    let reading = Reading { changes: 0, again: now, not_before: now };
+    let passings = Passings::default();
+    let mut watcher = Watcher { settings, database, broker, clock, shared, rules: None, reading, passings };
     std::thread::spawn(move || watcher.run());
 }
 
@@ -41,27 +43,23 @@ struct Watcher {
     broker: Broker,
     clock: Arc<dyn Clock>,
     shared: Arc<Shared>,
-    rules: WatchedRules,
+    /// As they were read last, if ever.
+    rules: Option<WatchedRules>,
+    reading: Reading,
     passings: Passings,
 }
 
 impl Watcher {
     fn run(&mut self) {
-        let start = Instant::now();
-        let mut reading = Reading { changes: 0, again: start, not_before: start };
-        while let Some(work) = self.shared.wait(&reading) {
+        while let Some(work) = self.shared.wait(&self.reading) {
             match work {
-                Work::Read(changes) => match self.read(changes) {
-                    Ok(()) => {
-                        let now = Instant::now();
-                        reading = Reading { changes, again: now + REFRESH, not_before: now };
-                    }
-                    Err(reason) => {
+                Work::Read(changes) => {
+                    if let Err(reason) = self.read(changes) {
                         log::debug!("the rules that are watched are not known: {reason}");
                         let later = Instant::now() + AGAIN;
-                        (reading.again, reading.not_before) = (later, later);
+                        (self.reading.again, self.reading.not_before) = (later, later);
                     }
-                },
+                }
                 Work::Count(app) => {
                     if let Err(reason) = self.look(app) {
                         // The schedule's own check comes all the same.
@@ -76,21 +74,25 @@ impl Watcher {
     /// Reads the rules, after they had become others `changes` times.
     fn read(&mut self, changes: u64) -> Result<(), DbError> {
         let found = rules::watched(&mut *self.database.get()?, &self.settings)?;
+        let (now, levels) = (Instant::now(), found.levels());
         let mut state = self.shared.state();
-        if found != self.rules {
-            self.rules = found;
+        if self.rules.as_ref() != Some(&found) {
+            self.rules = Some(found);
             self.passings.forget();
             state.list.changed();
         }
         // What became another meanwhile is read next.
         if state.changes == changes {
-            self.shared.levels.store(self.rules.levels().bits(), Ordering::Relaxed);
+            self.shared.levels.store(levels.bits(), Ordering::Relaxed);
         }
+        drop(state);
+        self.reading = Reading { changes, again: now + REFRESH, not_before: now };
         Ok(())
     }
 
     fn look(&mut self, app: AppId) -> Result<(), String> {
-        let rules: Vec<&WatchedRule> = self.rules.of(app).collect();
+        let rules = self.rules.as_ref().ok_or("the rules are not known")?;
+        let rules: Vec<&WatchedRule> = rules.of(app).collect();
         let counts = count(&mut *self.database.get().map_err(text)?, app, &rules, self.clock.now()).map_err(text)?;
         let (now, mut asking) = (Instant::now(), Asking { broker: &self.broker, app, is_served: None });
         let mut calm = Vec::new();
@@ -110,7 +112,12 @@ impl Watcher {
         self.passings.counted(app);
         calm.iter().for_each(|rule| self.passings.calm(app, rule));
         let room = Room::of(rules.iter().map(|rule| &rule.condition).zip(counts));
-        self.shared.state().list.counted(app, room);
+        let mut state = self.shared.state();
+        // By other rules there may be less.
+        if state.changes == self.reading.changes {
+            state.list.counted(app, room);
+        }
+        drop(state);
         Ok(())
     }
 }

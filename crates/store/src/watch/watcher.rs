@@ -122,8 +122,8 @@ impl Watcher {
     }
 }
 
-/// How many logs each rule finds from the beginning of its window until now: exactly where it is breached, and else at least
-/// so many.
+/// How many logs each rule finds from the beginning of its window until now: exactly, but where even those of the whole minutes
+/// are calm.
 fn count(conn: &mut Connection, app: AppId, rules: &[&WatchedRule], now: DateTime<Utc>) -> Result<Vec<u64>, DbError> {
     let minutes = |rule: &WatchedRule| whole_minutes(&(rule.condition.window_start(now)..now));
     let mut needs = Needs::default();

@@ -194,6 +194,76 @@ fn a_text_of_any_characters_means_itself() {
     }
 }
 
+#[test]
+fn a_text_is_found_however_each_of_its_characters_is_written() {
+    let test = TestDatabase::new();
+    let mut random = StdRng::seed_from_u64(13);
+    test.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', '', '2026-11-23')");
+    // The character that is looked for first stands at every place; some have none, others have only such.
+    let texts = [
+        "quicksilver",
+        "timeout",
+        "exception",
+        "flux capacitor",
+        "50%_off",
+        "支付timeout失败",
+        "x",
+        "mm",
+        "error",
+        "磁盘7",
+        "磁盘q",
+        "Привет",
+        "v1.2",
+        "proxy",
+        "log4j",
+        "a支b",
+        "éq",
+        "%é",
+        "🚨kéy🚨",
+    ];
+    let filter_of = |text: &str| LogFilter::from_query(&[("q".to_owned(), format!("\"{text}\""))], at(0)).unwrap().0;
+    let mut messages = Vec::new();
+    for text in texts {
+        let characters: Vec<Vec<char>> = filter_of(text).terms[0].characters().collect();
+        for _ in 0..60 {
+            // Some as they are asked for, some as another one that is taken for it, and at times one that is not.
+            let mut written: Vec<char> =
+                characters.iter().map(|alike| alike[random.random_range(0..alike.len())]).collect();
+            let kept = random.random_range(0..=written.len());
+            written.iter_mut().zip(text.chars()).take(kept).for_each(|(written, asked)| *written = asked);
+            if random.random_bool(0.4) {
+                let place = random.random_range(0..written.len());
+                written[place] = ['-', 'z', 'é', '支', '磁'][random.random_range(0..5)];
+            }
+            let written: String = written.into_iter().collect();
+            messages.push(format!("{}{written}{}", pick(&mut random, &WORDS), pick(&mut random, &WORDS)));
+        }
+    }
+    let record = |message: &String| Record {
+        app: AppId(1),
+        level: Level::Info,
+        message: message.clone(),
+        created_at: at(0),
+        event_id: None,
+        extra: None,
+    };
+    let (sender, stored) = std::sync::mpsc::channel();
+    let records = messages.iter().map(record).collect();
+    test.writer().submit(records, Instant::now() + LONG, move |outcome| sender.send(outcome).unwrap());
+    stored.recv().unwrap().unwrap();
+    let all = pages(&test, &LogFilter::default(), Order::NewestFirst, 5_000);
+    assert_eq!(all.len(), messages.len());
+    for text in texts {
+        for query in [format!("\"{text}\""), format!("-\"{text}\"")] {
+            let (filter, order) = LogFilter::from_query(&[("q".to_owned(), query.clone())], at(0)).unwrap();
+            let expected: Vec<&Log> = all.iter().filter(|log| filter.matches(log)).collect();
+            assert!(expected.len() > 20, "{query}");
+            let found = pages(&test, &filter, order, 5_000);
+            assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
+        }
+    }
+}
+
 /// How many rows the session has read so far; asking changes that, always by as many.
 fn rows_read(conn: &mut MysqlConnection) -> i64 {
     let sql = sql::<Bigint>(

@@ -1,15 +1,14 @@
 //! What a [`LogFilter`] asks, as conditions on `core_log`: they let through the same logs as [`LogFilter::matches`] does.
 
-use std::fmt::Write as _;
-
 use diesel::dsl::{not, sql};
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use logmon_core::app::AppId;
-use logmon_core::log::{AttributeIs, Level, LogFilter, Term};
+use logmon_core::log::{AttributeIs, Level, LogFilter};
 
 use super::super::schema::core_log;
+use super::text::contains;
 
 pub(super) type Condition = Box<dyn BoxableExpression<core_log::table, Mysql, SqlType = Bool>>;
 
@@ -48,47 +47,6 @@ pub(super) fn of_the_rest(filter: &LogFilter) -> Vec<Condition> {
         conditions.push(Box::new(core_log::created_at.lt(until.naive_utc())));
     }
     conditions
-}
-
-/// Whether a message contains the text of a term. LIKE would take four times as long, and the square of a text of equal
-/// characters.
-fn contains(term: &Term) -> Condition {
-    Box::new(sql::<Bool>("message RLIKE ").bind::<Text, _>(pattern(term)))
-}
-
-/// A regular expression, in what all dialects have, for a text each of whose characters may be any that is taken for it.
-fn pattern(term: &Term) -> String {
-    // Letter case is among what is taken for each other.
-    let mut pattern = String::from("(?-i)");
-    for alike in term.characters() {
-        if let [one] = alike.as_slice() {
-            push(&mut pattern, *one);
-            continue;
-        }
-        pattern.push('[');
-        // As ranges, where they follow each other: there is a bound on how large an expression may be.
-        for range in alike.chunk_by(|one, next| u32::from(*one) + 1 == u32::from(*next)) {
-            if let [first, .., last] = range {
-                push(&mut pattern, *first);
-                pattern.push('-');
-                push(&mut pattern, *last);
-            } else {
-                range.iter().for_each(|one| push(&mut pattern, *one));
-            }
-        }
-        pattern.push(']');
-    }
-    pattern
-}
-
-/// Adds a character that means itself.
-fn push(pattern: &mut String, c: char) {
-    if c.is_alphanumeric() {
-        pattern.push(c);
-    } else {
-        // Writing to a String cannot fail.
-        let _written = write!(pattern, "\\x{{{:x}}}", u32::from(c));
-    }
 }
 
 /// Whether a log has an attribute with this value.

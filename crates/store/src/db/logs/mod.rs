@@ -9,6 +9,7 @@ pub mod samples;
 mod scan;
 pub mod search;
 pub mod tail;
+mod text;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::prelude::*;

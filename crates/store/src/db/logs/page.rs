@@ -100,7 +100,7 @@ impl<'a, C> LogPage<'a, C> {
         match self.way {
             Way::InOrder if self.conditions.is_empty() => all(""),
             Way::InOrder => all("FORCE INDEX (PRIMARY)"),
-            Way::Range => all("USE INDEX (PRIMARY) IGNORE INDEX FOR ORDER BY (PRIMARY)"),
+            Way::Range => all("FORCE INDEX (PRIMARY)"),
             Way::Days => all("USE INDEX ()"),
             Way::Pairs(pairs) => pairs
                 .iter()
@@ -119,7 +119,13 @@ impl<'a, C> LogPage<'a, C> {
             out.push_sql(" AND ");
             condition.walk_ast(out.reborrow())?;
         }
-        out.push_sql(&format!("{} LIMIT {}", self.order_by("core_log."), self.limit));
+        match self.way {
+            Way::Pairs(_) | Way::InOrder => {
+                out.push_sql(&format!("{} LIMIT {}", self.order_by("core_log."), self.limit));
+            }
+            // Sorted with what is found. Were it sorted here, the place of each log would be noted, wanted or not.
+            Way::Range | Way::Days => out.push_sql(&format!(" LIMIT {}", u64::MAX)),
+        }
         Ok(())
     }
 }

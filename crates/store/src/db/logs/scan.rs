@@ -45,7 +45,11 @@ pub(super) fn list(
         let limit = page.limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
         let of = LogFilter { since: Some(piece.start), until: Some(piece.end), ..filter.clone() };
         let mut wanted: Vec<Condition> = of_apps_and_levels(&filter.apps, &filter.levels);
+        // Nearly every log has a level of ours, so where it may have any this is asked last.
+        let last = if filter.levels.is_empty() { wanted.len().min(1) } else { wanted.len() };
+        let levels = wanted.split_off(last);
         wanted.extend(conditions(&of, order, page));
+        wanted.extend(levels);
         let left = end.saturating_duration_since(began);
         found.extend(LogPage::new(LogRow::as_select(), way, &wanted, order, limit, left).load::<LogRow>(conn)?);
         match order {

@@ -20,8 +20,8 @@ use super::filter::{Condition, of_apps_and_levels, of_the_rest};
 use super::page::{LogPage, Way};
 use super::{choice, scan};
 
-/// With no more pairs than these, every day is looked into at once; with more, first the one that is next to the page.
-const PAIRS_FEW: usize = 4;
+/// With fewer pairs than these, every day is looked into at once; with more, or none, first the one that is next to the page.
+const PAIRS_FEW: usize = 5;
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// A page of the logs that a filter lets through, in an order. It takes no longer than `deadline`.
@@ -53,8 +53,15 @@ pub fn list(
         Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
     };
     let by_pairs = pairs.as_deref().map_or(Way::InOrder, Way::Pairs);
-    let many = pairs.as_ref().is_some_and(|pairs| pairs.len() > PAIRS_FEW);
-    let edge = if many && edge.is_none() { a_day_away(conn, filter, order, page.after)? } else { edge };
+    // What is read in order begins with a look into each day that may have some of it.
+    let edge = match (edge, pairs.as_ref().map(Vec::len)) {
+        (None, None) => begins(filter, order, page.after).and_then(|begins| a_day_away(begins, order)),
+        (None, Some(PAIRS_FEW..)) => match begins(filter, order, page.after) {
+            Some(begins) => a_day_away(begins, order),
+            None => first(conn, order)?.and_then(|begins| a_day_away(begins, order)),
+        },
+        (edge, _) => edge,
+    };
     let Some(edge) = edge else { return read(conn, filter, page, by_pairs) };
     let (near, far) = parted(filter, order, edge);
     let mut logs = read(conn, &near, page, if all_costs_less { Way::InOrder } else { by_pairs })?;
@@ -84,31 +91,34 @@ pub fn newest_outside(conn: &mut Connection, filter: &LogFilter, deadline: Durat
     Ok(None)
 }
 
-/// A day from where a page begins.
-fn a_day_away(
-    conn: &mut Connection,
-    filter: &LogFilter,
-    order: Order,
-    after: Option<Cursor>,
-) -> Result<Option<DateTime<Utc>>, DbError> {
+/// Where a page begins, if that is said.
+fn begins(filter: &LogFilter, order: Order, after: Option<Cursor>) -> Option<DateTime<Utc>> {
+    let end = match order {
+        Order::NewestFirst => filter.until,
+        Order::OldestFirst => filter.since,
+    };
+    after.map(|after| after.created_at).or(end)
+}
+
+/// The time of the log that is first in an order.
+fn first(conn: &mut Connection, order: Order) -> Result<Option<DateTime<Utc>>, DbError> {
     #[derive(QueryableByName)]
     struct Found {
         #[diesel(sql_type = Nullable<Datetime>)]
         moment: Option<NaiveDateTime>,
     }
-    let after = after.map(|after| after.created_at);
-    let (from, ask) = match order {
-        Order::NewestFirst => (after.or(filter.until), "SELECT MAX(created_at) AS moment FROM core_log"),
-        Order::OldestFirst => (after.or(filter.since), "SELECT MIN(created_at) AS moment FROM core_log"),
+    let ask = match order {
+        Order::NewestFirst => "SELECT MAX(created_at) AS moment FROM core_log",
+        Order::OldestFirst => "SELECT MIN(created_at) AS moment FROM core_log",
     };
-    let from = match from {
-        Some(from) => Some(from),
-        None => diesel::sql_query(ask).get_result::<Found>(conn)?.moment.map(utc),
-    };
-    Ok(from.and_then(|from| match order {
-        Order::NewestFirst => from.checked_sub_signed(DAY),
-        Order::OldestFirst => from.checked_add_signed(DAY),
-    }))
+    Ok(diesel::sql_query(ask).get_result::<Found>(conn)?.moment.map(utc))
+}
+
+fn a_day_away(moment: DateTime<Utc>, order: Order) -> Option<DateTime<Utc>> {
+    match order {
+        Order::NewestFirst => moment.checked_sub_signed(DAY),
+        Order::OldestFirst => moment.checked_add_signed(DAY),
+    }
 }
 
 /// A filter for the logs on this side of a moment and one for those beyond it.

@@ -252,7 +252,7 @@ pub async fn change(
     Ok(Json(ChannelView::from(changed.ok_or_else(|| ApiError::no_such("Channel"))?)))
 }
 
-/// Deletes a channel with its deliveries, unless a rule tells it: what it has not told yet is not told.
+/// Deletes a channel with its deliveries, unless a rule or a subscriber has it: what it has not told yet is not told.
 #[utoipa::path(
     delete,
     path = "/api/channels/{id}/",
@@ -260,7 +260,7 @@ pub async fn change(
     responses(
         (status = 204, description = "It is gone."),
         NoSuch,
-        (status = 409, description = "Rules tell it.", body = Detail)
+        (status = 409, description = "Rules or subscribers have it.", body = Detail)
     )
 )]
 pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse, ApiError> {
@@ -268,8 +268,11 @@ pub async fn delete(id: Path<String>, state: Data<State>) -> Result<HttpResponse
     match state.database(move |conn| channels::delete(conn, id)).await? {
         Deleted::Yes => Ok(HttpResponse::NoContent().finish()),
         Deleted::NoSuch => Err(ApiError::no_such("Channel")),
-        Deleted::InUse(rules) => {
-            let detail = format!("Rules tell it: take it out of them first. They are {}.", rules.join(", "));
+        Deleted::InUse(users) => {
+            let named = [("rules", users.rules), ("subscribers", users.subscribers)];
+            let named = named.iter().filter(|(_, names)| !names.is_empty());
+            let named: Vec<_> = named.map(|(who, names)| format!("{who}: {}", names.join(", "))).collect();
+            let detail = format!("It is in use, take it out of these first: {}.", named.join("; "));
             Err(ApiError::detail(ErrorCode::Conflict, detail))
         }
     }

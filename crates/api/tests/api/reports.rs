@@ -74,8 +74,6 @@ fn subscribers_are_made_changed_and_removed() {
         (&changed["name"], &changed["owner"], &changed["channels"], &changed["language"]),
         (&json!("all"), &json!("li"), &json!([hook["id"]]), &json!("zh-CN"))
     );
-    assert_eq!(api.send("DELETE", &format!("/api/channels/{}/", hook["id"]), &[], None).status, 204);
-    // A channel that is gone does not stand in the way of other changes.
     let changed = patch(&json!({"enabled": false, "owner": null, "language": null})).json();
     assert_eq!(
         (&changed["owner"], &changed["enabled"], &changed["language"]),

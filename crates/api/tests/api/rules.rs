@@ -93,7 +93,7 @@ fn rules_are_made_changed_and_removed() {
 }
 
 #[test]
-fn a_rule_tells_channels_that_exist_for_as_long_as_it_does() {
+fn a_channel_exists_for_as_long_as_a_rule_or_a_subscriber_has_it() {
     let system = System::new();
     let api = system.serve_with(&[ANY]);
     let channel = make(&api, &json!({"kind": "webhook", "name": "ops", "config": {"url": "http://127.0.0.1:9/"}}));
@@ -107,10 +107,16 @@ fn a_rule_tells_channels_that_exist_for_as_long_as_it_does() {
     let path = format!("/api/rules/{}/", made.json()["id"]);
     assert_eq!(send(&api, "PATCH", &path, "*", &json!({"channels": [98, 99]})), (400, missing));
     let path_of_channel = format!("/api/channels/{channel}/");
+    let subscriber = api.post("/api/subscribers/", &json!({"name": "li", "channels": [channel]})).json();
     let refused = api.send("DELETE", &path_of_channel, &[], None);
-    let detail = json!({"detail": "Rules tell it: take it out of them first. They are slow."});
+    let detail = json!({"detail": "It is in use, take it out of these first: rules: slow; subscribers: li."});
     assert_eq!((refused.status, refused.json()), (409, detail));
     assert_eq!(send(&api, "PATCH", &path, "*", &json!({"channels": []})).0, 200);
+    let refused = api.send("DELETE", &path_of_channel, &[], None);
+    let detail = json!({"detail": "It is in use, take it out of these first: subscribers: li."});
+    assert_eq!((refused.status, refused.json()), (409, detail));
+    let subscriber = format!("/api/subscribers/{}/", subscriber["id"]);
+    assert_eq!(send(&api, "PATCH", &subscriber, "*", &json!({"channels": []})).0, 200);
     assert_eq!(api.send("DELETE", &path_of_channel, &[], None).status, 204);
     assert_eq!(api.send("DELETE", &path_of_channel, &[], None).status, 404);
 }

@@ -12,7 +12,7 @@ use logmon_core::seal::{CannotOpen, Sealer};
 use thiserror::Error;
 use uuid::Uuid;
 
-use super::schema::{core_channel, core_rule, core_rulechannel};
+use super::schema::{core_channel, core_rule, core_rulechannel, core_subscriber, core_subscriberchannel};
 use super::{Connection, DbError, transaction, utc};
 
 /// What the sealed configurations of channels are sealed for.
@@ -200,17 +200,26 @@ pub enum Deleted {
     Yes,
     /// There was none.
     NoSuch,
-    /// Rules tell it, of these names.
-    InUse(Vec<String>),
+    /// Somebody tells it something.
+    InUse(Users),
 }
 
-/// Deletes a channel with its deliveries, unless a rule tells it.
+/// Who tells a channel something, by their names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// The rules.
+    pub rules: Vec<String>,
+    /// The subscribers.
+    pub subscribers: Vec<String>,
+}
+
+/// Deletes a channel with its deliveries, unless a rule or a subscriber has it.
 ///
 /// # Errors
 /// See [`DbError`].
 pub fn delete(conn: &mut Connection, id: ChannelId) -> Result<Deleted, DbError> {
     transaction(conn, |conn| {
-        // Whoever has a rule tell it holds the row until that is stored, and this waits for it.
+        // Whoever saves a rule or a subscriber that has it holds the row until that is stored, and this waits for it.
         let found: Option<i64> =
             core_channel::table.find(id.0).select(core_channel::id).for_update().first(conn).optional()?;
         if found.is_none() {
@@ -222,26 +231,32 @@ pub fn delete(conn: &mut Connection, id: ChannelId) -> Result<Deleted, DbError> 
             .filter(core_rulechannel::channel_id.eq(id.0))
             .order(core_rule::name)
             .load(conn)?;
-        if !rules.is_empty() {
-            return Ok(Deleted::InUse(rules));
+        let subscribers: Vec<String> = core_subscriberchannel::table
+            .inner_join(core_subscriber::table)
+            .select(core_subscriber::name)
+            .filter(core_subscriberchannel::channel_id.eq(id.0))
+            .order(core_subscriber::name)
+            .load(conn)?;
+        if !rules.is_empty() || !subscribers.is_empty() {
+            return Ok(Deleted::InUse(Users { rules, subscribers }));
         }
         diesel::delete(core_channel::table.find(id.0)).execute(conn)?;
         Ok(Deleted::Yes)
     })
 }
 
-/// Those of these channels that there are none of. The others stay until the transaction ends.
+/// The kinds of those of these channels that there are. They stay until the transaction ends.
 ///
 /// # Errors
 /// See [`DbError`].
-pub(super) fn missing(conn: &mut Connection, ids: &[ChannelId]) -> Result<Vec<ChannelId>, DbError> {
-    let found: Vec<i64> = core_channel::table
-        .select(core_channel::id)
+pub(super) fn hold(conn: &mut Connection, ids: &[ChannelId]) -> Result<BTreeMap<ChannelId, String>, DbError> {
+    let found: Vec<(i64, String)> = core_channel::table
+        .select((core_channel::id, core_channel::kind))
         .filter(core_channel::id.eq_any(ids.iter().map(|id| id.0)))
         .order(core_channel::id)
         .for_update()
         .load(conn)?;
-    Ok(ids.iter().copied().filter(|id| !found.contains(&id.0)).collect())
+    Ok(found.into_iter().map(|(id, kind)| (ChannelId(id), kind)).collect())
 }
 
 /// The channels of each who has some, of pairs of the two.

@@ -9,7 +9,7 @@ use logmon_core::page::Page;
 use logmon_core::report::{NewSubscriber, Scope, SubscriberId};
 use thiserror::Error;
 
-use super::schema::{core_channel, core_subscriber, core_subscriberchannel};
+use super::schema::{core_subscriber, core_subscriberchannel};
 use super::{Connection, DbError, Retryable, channels, transaction, utc};
 
 /// A subscriber that is kept.
@@ -144,8 +144,7 @@ pub fn create(
     })
 }
 
-/// Lets a subscriber be as `says` has it; `None` when there is no such subscriber. A channel that it has already need not be there
-/// any more.
+/// Lets a subscriber be as `says` has it; `None` when there is no such subscriber.
 ///
 /// # Errors
 /// See [`SaveSubscriberError`].
@@ -159,9 +158,7 @@ pub fn update(
             return Ok(None);
         }
         let Some(kept) = get(conn, id)? else { return Ok(None) };
-        let added: Vec<ChannelId> =
-            says.channels.iter().copied().filter(|channel| !kept.says.channels.contains(channel)).collect();
-        check_channels(conn, &added)?;
+        check_channels(conn, &says.channels)?;
         set_channels(conn, id, &says.channels)?;
         diesel::update(core_subscriber::table.find(id.0)).set(SavedRow::of(says)).execute(conn)?;
         Ok(Some(Subscriber { says: says.clone(), ..kept }))
@@ -204,14 +201,11 @@ fn with_channels(conn: &mut Connection, rows: Vec<SubscriberRow>) -> Result<Vec<
 }
 
 fn check_channels(conn: &mut Connection, channels: &[ChannelId]) -> Result<(), SaveSubscriberError> {
-    let kinds: Vec<(i64, String)> = core_channel::table
-        .select((core_channel::id, core_channel::kind))
-        .filter(core_channel::id.eq_any(channels.iter().map(|channel| channel.0)))
-        .load(conn)?;
+    let held = channels::hold(conn, channels)?;
     for channel in channels {
-        match kinds.iter().find(|(id, _)| *id == channel.0) {
+        match held.get(channel) {
             None => return Err(SaveSubscriberError::NoSuchChannel(*channel)),
-            Some((_, kind)) if kind == ChannelKind::Alertmanager.as_str() => {
+            Some(kind) if kind == ChannelKind::Alertmanager.as_str() => {
                 return Err(SaveSubscriberError::AlertsOnly(*channel));
             }
             Some(_) => {}

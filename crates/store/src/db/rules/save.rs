@@ -229,7 +229,8 @@ fn check(conn: &mut Connection, rule: &NewRule, own: Option<RuleId>) -> Result<(
     {
         return Err(SaveRuleError::NoSuchApp(app));
     }
-    let missing = channels::missing(conn, &rule.channels)?;
+    let held = channels::hold(conn, &rule.channels)?;
+    let missing: Vec<ChannelId> = rule.channels.iter().copied().filter(|id| !held.contains_key(id)).collect();
     if missing.is_empty() { Ok(()) } else { Err(SaveRuleError::NoSuchChannels(missing)) }
 }
 

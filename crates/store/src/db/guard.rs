@@ -63,16 +63,13 @@ pub(crate) fn establish(url: &str, patience: Duration) -> ConnectionResult<Mysql
 }
 
 /// The address with a bound on connecting, in the words of libmariadb: what stands for the host may be a list of options.
-/// `None` where that cannot be said, as with a host that is an IPv6 address.
+/// `None` where that cannot be said, as with a host that is an IPv6 address: the watching thread ends that one.
 fn with_time_out(mut url: Url) -> Option<Url> {
     let host = match url.host()? {
         Host::Domain(name) if !name.contains(';') => name.to_owned(),
         Host::Ipv4(address) => address.to_string(),
         _ => return None,
     };
-    if url.query_pairs().any(|(name, _)| name == "unix_socket") {
-        return None;
-    }
     url.set_host(Some(&format!("host={host};connect-timeout={CONNECT_SECONDS}"))).ok()?;
     Some(url)
 }
@@ -100,6 +97,14 @@ impl Socket {
         peer.family() == Some(AddressFamily::Unix) || v4.or(v6) == Some(port)
     }
 
+    /// Whether it waits for this port to let it in: it has no other end yet.
+    fn knocks_at(&self, port: u16) -> bool {
+        ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
+            .iter()
+            .filter_map(|table| std::fs::read_to_string(table).ok())
+            .any(|table| table.lines().any(|line| knocking(line) == Some((self.inode, port))))
+    }
+
     /// Ends what is read and written there.
     fn shut_down(self) {
         if Self::at(Path::new(&format!("/proc/self/fd/{}", self.fd))) == Some(self) {
@@ -107,6 +112,14 @@ impl Socket {
             let _gone = shutdown(self.fd, Shutdown::Both);
         }
     }
+}
+
+/// Which socket waits to be let in at which port, from a line of the kernel's table.
+fn knocking(line: &str) -> Option<(u64, u16)> {
+    const SYN_SENT: &str = "02";
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let [_, _, peer, SYN_SENT, _, _, _, _, _, inode, ..] = fields.as_slice() else { return None };
+    Some((inode.parse().ok()?, u16::from_str_radix(peer.rsplit(':').next()?, 16).ok()?))
 }
 
 fn sockets() -> HashSet<Socket> {
@@ -207,7 +220,8 @@ impl State {
         }
         if let Some(connecting) = self.connecting.take_if(|connecting| connecting.until <= now) {
             let new = sockets().into_iter().filter(|socket| !connecting.before.contains(socket));
-            new.filter(|socket| socket.leads_to(connecting.port)).for_each(Socket::shut_down);
+            new.filter(|socket| socket.leads_to(connecting.port) || socket.knocks_at(connecting.port))
+                .for_each(Socket::shut_down);
         }
     }
 }
@@ -235,10 +249,30 @@ mod tests {
             ("mysql://u:p%40@db:3307/x", Some("mysql://u:p%40@host=db;connect-timeout=2:3307/x")),
             ("mysql://u@127.0.0.1/x", Some("mysql://u@host=127.0.0.1;connect-timeout=2/x")),
             ("mysql://u@[::1]/x", None),
-            ("mysql://u@localhost/x?unix_socket=/run/db", None),
+            (
+                "mysql://u@localhost/x?unix_socket=/run/db",
+                Some("mysql://u@host=localhost;connect-timeout=2/x?unix_socket=/run/db"),
+            ),
         ] {
             let bounded = Url::parse(url).ok().and_then(with_time_out);
             assert_eq!(bounded.as_ref().map(Url::as_str), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn who_waits_to_be_let_in_is_read_from_the_kernels_table() {
+        for (line, expected) in [
+            (
+                "   0: 0100007F:C35A 0100007F:0CEA 02 00000001:00000000 01:00000015 00000002     0        0 4711 2 0 800",
+                Some((4_711, 3_306)),
+            ),
+            (
+                "   1: 0100007F:C35A 0100007F:0CEA 01 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 20",
+                None,
+            ),
+            ("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode", None),
+        ] {
+            assert_eq!(knocking(line), expected, "{line}");
         }
     }
 }

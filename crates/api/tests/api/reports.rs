@@ -89,7 +89,7 @@ fn subscribers_are_made_changed_and_removed() {
 fn a_report_is_made_with_the_summary_and_reaches_its_subscriber_by_mail_and_webhook() {
     let receiver = Receiver::start(|_, _| (200, String::new()));
     let (system, (mail_server, mails)) = (System::new(), mail_server());
-    let smtp = format!("smtp://{mail_server}");
+    let smtp = format!("smtp://{mail_server}?tls=none");
     let settings = [ANY, ("SMTP_URL", smtp.as_str()), ("PUBLIC_URL", "https://logmon.example")];
     let (api, _worker) = (system.serve_with(&settings), system.work(&settings));
     let hook = make(&api, &json!({"kind": "webhook", "name": "x", "config": {"url": receiver.url("/")}}));

@@ -1,5 +1,7 @@
 //! How people are told.
 
+use std::net::IpAddr;
+
 use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -32,7 +34,7 @@ pub struct NotificationSettings {
     )]
     pub allow_private_targets: bool,
 
-    /// The mail server: smtps://USER:PASSWORD@HOST, or smtp://USER:PASSWORD@HOST:587?tls=required for STARTTLS
+    /// The mail server: smtps://USER:PASSWORD@HOST, or smtp://USER:PASSWORD@HOST:587?tls=required for STARTTLS; tls=none sends even a password unencrypted
     #[arg(long, env = "SMTP_URL", hide_env_values = true, value_parser = smtp_url)]
     pub smtp_url: Option<SecretString>,
 
@@ -73,10 +75,29 @@ fn public_url(text: &str) -> Result<String, String> {
         .ok_or_else(|| "an address such as https://logmon.example.com is expected".to_owned())
 }
 
+/// A password goes to another machine by TLS only, unless the address says that it need not.
 fn smtp_url(text: &str) -> Result<SecretString, String> {
     let url = Url::parse(text).ok().filter(|url| ["smtp", "smtps"].contains(&url.scheme()) && url.has_host());
-    url.map(|_| text.to_owned().into())
-        .ok_or_else(|| "an address such as smtps://USER:PASSWORD@HOST is expected".to_owned())
+    let mut url = url.ok_or_else(|| "an address such as smtps://USER:PASSWORD@HOST is expected".to_owned())?;
+    let tls = url.query_pairs().find(|(name, _)| name == "tls").map(|(_, value)| value.into_owned());
+    match (url.scheme(), tls.as_deref()) {
+        ("smtps", None) | ("smtp", Some("required")) => {}
+        // Opportunistic is what whoever is in between wants it to be.
+        ("smtp", None | Some("opportunistic")) if url.password().is_none() || is_this_machine(&url) => {}
+        ("smtp", None | Some("opportunistic")) => {
+            let unencrypted = "its password may be sent unencrypted";
+            return Err(format!("{unencrypted}: tls=required, or tls=none where that is wanted, is expected"));
+        }
+        // For the client of the worker that is an address without the word.
+        ("smtp", Some("none")) => url.set_query(None),
+        _ => return Err("smtps://, or smtp:// with tls=required, opportunistic or none is expected".to_owned()),
+    }
+    Ok(url.as_str().to_owned().into())
+}
+
+fn is_this_machine(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn sender(text: &str) -> Result<String, String> {
@@ -84,5 +105,46 @@ fn sender(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("an address such as LogMon <logmon@example.com> is expected".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> Result<String, String> {
+        smtp_url(url).map(|url| url.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn a_password_goes_to_another_machine_by_tls_unless_the_address_says_otherwise() {
+        for url in [
+            "smtps://u:p%40@mail.example",
+            "smtp://u:p%40@mail.example:587?tls=required",
+            "smtp://mail.example",
+            "smtp://u@mail.example?tls=opportunistic",
+            "smtp://u:p@localhost:1025",
+            "smtp://u:p@127.0.0.1:1025?tls=opportunistic",
+            "smtp://u:p@[::1]",
+        ] {
+            assert_eq!(read(url), Ok(url.to_owned()), "{url}");
+        }
+        assert_eq!(read("smtp://u:p@mail.example:25?tls=none"), Ok("smtp://u:p@mail.example:25".to_owned()));
+        for url in [
+            "smtp://u:hunter2@mail.example",
+            "smtp://:hunter2@mail.example:587?tls=opportunistic",
+            "smtp://u:hunter2@10.0.0.1",
+            "smtp://u:hunter2@localhost.example",
+        ] {
+            let refused = read(url).unwrap_err();
+            assert!(
+                refused.starts_with("its password may be sent unencrypted: tls=required, or tls=none"),
+                "{refused}"
+            );
+            assert!(!refused.contains("hunter2"), "{url}: {refused}");
+        }
+        for url in ["smtp://u:p@h?tls=perhaps", "smtp://h?tls", "smtps://u:p@h?tls=none", "http://h", "smtp:h"] {
+            assert!(read(url).is_err_and(|refused| refused.ends_with("is expected")), "{url}");
+        }
     }
 }

@@ -2,23 +2,23 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+mod common;
+
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use clap::{Args as _, Command, FromArgMatches as _};
 use logmon_core::app::AppId;
 use logmon_core::celery::Arguments;
 use logmon_core::clock::FixedClock;
-use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{GenerateDailySummary, RenewSummaries, Task as _};
 use logmon_store::testing::process::PATIENCE;
 use logmon_store::testing::{TestBroker, TestDatabase};
-use logmon_store::watch::Watch;
-use logmon_worker::channels::Channels;
-use logmon_worker::context::{Context, SoftLimit};
+use logmon_worker::context::Context;
 use logmon_worker::registry::find;
+
+use common::context;
 
 struct Rig {
     database: TestDatabase,
@@ -33,22 +33,9 @@ impl Rig {
             "INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', 'x', NOW()), (2, 'b', 'x', NOW())",
         );
         let clock = Arc::new(FixedClock::at(at("2026-11-23T18:30:01Z")));
-        let (check, pool) = (CheckSettings::default(), database.database.clone());
-        let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
-        let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
-        let context = Context {
-            channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
-            watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
-            database: pool,
-            broker: broker.broker.clone(),
-            writer: database.writer().clone(),
-            clock,
-            check,
-            retention: Duration::from_hours(5 * 24 + 1),
-            // Its days begin at half past six in UTC.
-            zone: chrono_tz::Asia::Kolkata,
-            soft_limit: SoftLimit::default(),
-        };
+        // Its days begin at half past six in UTC.
+        let context = context(&database, &broker, clock, chrono_tz::Asia::Kolkata);
+        let context = Context { retention: Duration::from_hours(5 * 24 + 1), ..context };
         Self { database, context, _broker: broker }
     }
 

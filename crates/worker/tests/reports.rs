@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
+mod common;
+
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use clap::{Args as _, Command, FromArgMatches as _};
 use logmon_core::app::AppId;
 use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, FixedClock};
-use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::language::Language;
 use logmon_core::log::{Level, Record};
 use logmon_core::notification::ChannelId;
@@ -23,11 +23,11 @@ use logmon_store::db::reports::{self, ReportFilter};
 use logmon_store::db::subscribers;
 use logmon_store::testing::process::PATIENCE;
 use logmon_store::testing::{TestBroker, TestDatabase};
-use logmon_store::watch::Watch;
-use logmon_worker::channels::Channels;
-use logmon_worker::context::{Context, SoftLimit};
+use logmon_worker::context::Context;
 use logmon_worker::registry::find;
 use serde_json::{Value, json};
+
+use common::context;
 
 struct Rig {
     database: TestDatabase,
@@ -45,21 +45,7 @@ impl Rig {
              INSERT INTO core_channel (id, kind, name, config, created_at) VALUES (7, 'webhook', 'ops', '{}', NOW())",
         );
         let clock = Arc::new(FixedClock::at(at(now)));
-        let (check, pool) = (CheckSettings::default(), database.database.clone());
-        let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
-        let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
-        let context = Context {
-            channels: Arc::new(Channels::new(&settings, zone).unwrap()),
-            watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
-            database: pool,
-            broker: broker.broker.clone(),
-            writer: database.writer().clone(),
-            clock: clock.clone(),
-            check,
-            retention: Duration::from_hours(30 * 24),
-            zone,
-            soft_limit: SoftLimit::default(),
-        };
+        let context = context(&database, &broker, clock.clone(), zone);
         Self { database, context, clock, _broker: broker }
     }
 

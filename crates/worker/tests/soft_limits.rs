@@ -2,44 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where this does")]
 
-use std::sync::Arc;
-use std::time::Duration;
+mod common;
 
-use clap::{Args as _, Command, FromArgMatches as _};
+use std::sync::Arc;
+
 use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, SystemClock};
-use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::tasks::{
     CheckApp, CheckErrorLogs, DeleteApp, DispatchNotifications, EvaluateRules, GenerateDailySummary, IngestLogs,
     MakeReports, Noop, RecountSummaries, RenewSummaries, RotatePartitions, SendNotifications, Task as _, TestChannel,
 };
 use logmon_store::testing::{TestBroker, TestDatabase};
-use logmon_store::watch::Watch;
-use logmon_worker::channels::Channels;
-use logmon_worker::context::{Context, SoftLimit};
+use logmon_worker::context::SoftLimit;
 use logmon_worker::registry::{Failure, HANDLERS};
 use serde_json::json;
+
+use common::context;
 
 #[test]
 fn every_handler_but_that_of_the_empty_task_looks_at_the_limit() {
     let (database, broker) = (TestDatabase::new(), TestBroker::new());
     database.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', 'x', '2026-11-23')");
-    let check = CheckSettings::default();
-    let (pool, clock) = (database.database.clone(), Arc::new(SystemClock));
-    let arguments = NotificationSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
-    let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
-    let mut context = Context {
-        channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
-        watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
-        database: pool,
-        broker: broker.broker.clone(),
-        writer: database.writer().clone(),
-        clock,
-        check,
-        retention: Duration::from_hours(24),
-        zone: chrono_tz::UTC,
-        soft_limit: SoftLimit::default(),
-    };
+    let mut context = context(&database, &broker, Arc::new(SystemClock), chrono_tz::UTC);
     let now = SystemClock.now();
     for handler in HANDLERS.iter().filter(|handler| handler.name != Noop::NAME) {
         let arguments = match handler.name {

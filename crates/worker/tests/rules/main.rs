@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
 mod at_once;
+#[path = "../common/mod.rs"]
+mod common;
 mod flapping;
 mod groups;
 mod life;

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use clap::{Args as _, Command, FromArgMatches as _};
 use logmon_core::alert::{Alert, AlertFilter, AlertState, NewRule, Rule, RuleId};
 use logmon_core::app::AppId;
 use logmon_core::celery::Arguments;
 use logmon_core::clock::{Clock as _, FixedClock, SystemClock};
-use logmon_core::config::{CheckSettings, NotificationSettings};
 use logmon_core::field::Fields;
 use logmon_core::log::{Level, Record};
 use logmon_core::notification::{ChannelId, NewChannel, Targets};
@@ -22,11 +20,11 @@ use logmon_core::tasks::{
 use logmon_store::db::{alerts, channels, log_counts, rules};
 use logmon_store::testing::process::PATIENCE;
 use logmon_store::testing::{TestBroker, TestDatabase};
-use logmon_store::watch::Watch;
-use logmon_worker::channels::Channels;
-use logmon_worker::context::{Context, SoftLimit};
+use logmon_worker::context::Context;
 use logmon_worker::registry;
 use serde_json::Value;
+
+use crate::common::context;
 
 pub(crate) struct Rig {
     pub(crate) database: TestDatabase,
@@ -41,22 +39,8 @@ impl Rig {
         let (database, broker) = (TestDatabase::new(), TestBroker::new());
         let start = log_counts::hour(SystemClock.now()) - TimeDelta::hours(back);
         let clock = Arc::new(FixedClock::at(start));
-        let (pool, check) = (database.database.clone(), CheckSettings::default());
-        let arguments = NotificationSettings::augment_args(Command::new("test"))
-            .get_matches_from(["test", "--allow-private-targets"]);
-        let settings = NotificationSettings::from_arg_matches(&arguments).unwrap();
-        let context = Context {
-            channels: Arc::new(Channels::new(&settings, chrono_tz::UTC).unwrap()),
-            watch: Watch::start(check.clone(), pool.clone(), broker.broker.clone(), clock.clone()),
-            database: pool,
-            broker: broker.broker.clone(),
-            writer: database.writer().clone(),
-            clock: clock.clone(),
-            check,
-            retention: Duration::from_hours(24 * 90),
-            zone: chrono_tz::UTC,
-            soft_limit: SoftLimit::default(),
-        };
+        let context = context(&database, &broker, clock.clone(), chrono_tz::UTC);
+        let context = Context { retention: Duration::from_hours(24 * 90), ..context };
         for app in 1..=apps {
             database.execute(&format!(
                 "INSERT INTO core_app (id, name, owner, created_at) VALUES ({app}, 'app-{app}', 'o', '2026-11-23')"

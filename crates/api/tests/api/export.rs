@@ -131,6 +131,9 @@ fn it_is_a_file_and_compressed_for_who_takes_that() {
     let system = System::new();
     let api = system.serve();
     fill(&system, &api);
+    // Several times as much as is compressed at a time.
+    let long = |n: u32| json!({"app": 1, "level": "INFO", "message": format!("{n} {}", "x".repeat(1_000))});
+    assert_eq!(api.post("/api/logs/", &(0..300).map(long).collect()).status, 200);
     let plain = export(&api, "app=1&since=2026-01-02T03:04:05Z&until=2126-01-02T03:04:05Z&format=csv");
     assert_eq!(plain.header("content-type"), Some("text/csv; charset=utf-8; header=present"));
     assert_eq!(

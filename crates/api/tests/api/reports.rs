@@ -81,6 +81,13 @@ fn subscribers_are_made_changed_and_removed() {
     );
     assert_eq!(api.get(&path).json(), changed);
     assert_eq!(api.get("/api/subscribers/").json(), json!([changed]));
+    for name in ["b", "c"] {
+        assert_eq!(api.post("/api/subscribers/", &json!({ "name": name })).status, 201);
+    }
+    let page = api.get("/api/subscribers/?limit=2");
+    let rest = page.header("link").unwrap().strip_prefix('<').unwrap().split('>').next().unwrap().to_owned();
+    let names = |page: Value| page.as_array().unwrap().iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+    assert_eq!((names(page.json()), names(api.get(&rest).json())), (vec![json!("c"), json!("b")], vec![json!("all")]));
     assert_eq!(api.send("DELETE", &path, &[], None).status, 204);
     assert_eq!(api.get(&path).status, 404);
 }

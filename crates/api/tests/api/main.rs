@@ -21,6 +21,7 @@ mod histogram;
 mod ingest;
 mod mail;
 mod metrics;
+mod midnight;
 mod openapi;
 mod operating;
 mod previews;

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use crate::channels::{ANY, Telling as _, mail_server, make};
 use crate::common::{Api, System};
 
-const HOSTILE: &str = "<script>alert(1)</script> [x](https://evil.example) 42\r\nBcc: all@example.com";
+pub(crate) const HOSTILE: &str = "<script>alert(1)</script> [x](https://evil.example) 42\r\nBcc: all@example.com";
 
 fn yesterday() -> String {
     (SystemClock.now() - TimeDelta::days(1)).date_naive().to_string()
 }
 
 /// Has a subscriber made that was there before yesterday was over.
-fn subscribe(system: &System, api: &Api, says: &Value) -> Value {
+pub(crate) fn subscribe(system: &System, api: &Api, says: &Value) -> Value {
     let made = api.post("/api/subscribers/", says);
     assert_eq!(made.status, 201, "{}", String::from_utf8_lossy(&made.body));
     system.database.execute("UPDATE core_subscriber SET created_at = '2026-01-01'");

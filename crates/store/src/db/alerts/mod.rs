@@ -222,19 +222,28 @@ pub fn newest(conn: &mut Connection) -> Result<Option<AlertId>, DbError> {
 /// See [`DbError`].
 pub fn resolve(conn: &mut Connection, id: AlertId, now: DateTime<Utc>) -> Result<Option<Alert>, DbError> {
     transaction(conn, |conn| {
-        let open = core_alert::table.find(id.0).filter(core_alert::is_resolved.eq(false));
-        let changed = diesel::update(open)
-            .set((
-                core_alert::is_resolved.eq(true),
-                core_alert::resolved_at.eq(now.naive_utc()),
-                core_alert::resolved_by.eq(None::<String>),
-            ))
-            .execute(conn)?;
-        if changed == 1 {
-            alert_events::record(conn, id, &AlertEvent::by_itself(AlertEventKind::Resolved, now), None)?;
-        }
+        resolve_within(conn, id, None, now)?;
         get(conn, id)
     })
+}
+
+/// Resolves an alert that is open, for nobody in particular, within a transaction. Says whether it was.
+fn resolve_within(conn: &mut Connection, id: AlertId, note: Option<&str>, now: DateTime<Utc>) -> Result<bool, DbError> {
+    let open = core_alert::table.find(id.0).filter(core_alert::is_resolved.eq(false));
+    let changed = diesel::update(open)
+        .set((
+            core_alert::is_resolved.eq(true),
+            core_alert::resolved_at.eq(now.naive_utc()),
+            core_alert::resolved_by.eq(None::<String>),
+            // Without one, that of before stays.
+            note.map(|note| core_alert::note.eq(note)),
+        ))
+        .execute(conn)?;
+    if changed == 1 {
+        let event = AlertEvent::by_itself(AlertEventKind::Resolved, now);
+        alert_events::record(conn, id, &AlertEvent { note: note.map(str::to_owned), ..event }, None)?;
+    }
+    Ok(changed == 1)
 }
 
 /// Deletes an app's alerts.

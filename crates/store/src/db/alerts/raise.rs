@@ -166,20 +166,5 @@ pub fn breached_again(conn: &mut Connection, alerts: &[AlertId], end: DateTime<U
 /// # Errors
 /// See [`DbError`].
 pub fn resolve_by_itself(conn: &mut Connection, id: AlertId, note: &str, now: DateTime<Utc>) -> Result<bool, DbError> {
-    transaction(conn, |conn| {
-        let open = core_alert::table.find(id.0).filter(core_alert::is_resolved.eq(false));
-        let changed = diesel::update(open)
-            .set((
-                core_alert::is_resolved.eq(true),
-                core_alert::resolved_at.eq(now.naive_utc()),
-                core_alert::resolved_by.eq(None::<String>),
-                core_alert::note.eq(note),
-            ))
-            .execute(conn)?;
-        if changed == 1 {
-            let event = AlertEvent::by_itself(AlertEventKind::Resolved, now);
-            alert_events::record(conn, id, &AlertEvent { note: Some(note.to_owned()), ..event }, None)?;
-        }
-        Ok(changed == 1)
-    })
+    transaction(conn, |conn| super::resolve_within(conn, id, Some(note), now))
 }

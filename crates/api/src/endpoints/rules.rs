@@ -282,18 +282,9 @@ pub async fn change(
     state: Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let id = rule_id(&id)?;
-    let expected = Expected::of(&request);
     let body = Body::read(&request, payload, &state).await?;
-    let now = state.clock.now();
-    let work = move |conn: &mut Connection| {
-        let rule = rules::get(conn, id)?.ok_or_else(none)?;
-        expected.check(&rule)?;
-        let says = NewRule::from_fields(&body.fields()?, Some(&rule.says))?;
-        rules::update(conn, id, rule.updated_at, &says, now)?.ok_or_else(none)
-    };
-    let rule = state.database(work).await?;
-    state.watch.rules_changed();
-    Ok(answer(HttpResponse::Ok(), rule))
+    let says = move |kept: &NewRule| NewRule::from_fields(&body.fields()?, Some(kept)).map_err(ApiError::from);
+    update(id, Expected::of(&request), &state, says).await
 }
 
 /// Replaces a rule: a field that is not sent takes its default. `If-Match` as with PATCH.
@@ -315,15 +306,23 @@ pub async fn replace(
     state: Data<State>,
 ) -> Result<HttpResponse, ApiError> {
     let id = rule_id(&id)?;
-    let expected = Expected::of(&request);
     let body = Body::read(&request, payload, &state).await?;
     let says = NewRule::from_fields(&body.fields()?, None)?;
+    update(id, Expected::of(&request), &state, move |kept| Ok(says.in_place_of(kept)?)).await
+}
+
+/// Lets a rule say what `says` makes of what it said.
+async fn update(
+    id: RuleId,
+    expected: Expected,
+    state: &State,
+    says: impl FnOnce(&NewRule) -> Result<NewRule, ApiError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
     let now = state.clock.now();
     let work = move |conn: &mut Connection| {
         let rule = rules::get(conn, id)?.ok_or_else(none)?;
         expected.check(&rule)?;
-        let says = says.in_place_of(&rule.says)?;
-        rules::update(conn, id, rule.updated_at, &says, now)?.ok_or_else(none)
+        rules::update(conn, id, rule.updated_at, &says(&rule.says)?, now)?.ok_or_else(none)
     };
     let rule = state.database(work).await?;
     state.watch.rules_changed();

@@ -2,11 +2,11 @@
 
 use actix_web::http::Method;
 use actix_web::http::header::ALLOW;
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, Route, web};
 use serde_json::{Value, json};
 use utoipa::openapi::HttpMethod;
 
+use super::Place;
 use crate::error::ApiError;
 use crate::openapi::{Call, Described};
 
@@ -31,6 +31,14 @@ enum Forms {
     Any,
     /// As it is, and without a last slash.
     File,
+}
+
+/// A path with what answers it.
+pub(super) struct Registered {
+    /// The path, or a pattern of it.
+    pub(super) path: String,
+    pub(super) place: Place,
+    pub(super) resource: Resource,
 }
 
 /// Makes the route of a method: once for each form of the path.
@@ -118,22 +126,12 @@ impl Endpoint {
         self
     }
 
-    pub(super) fn register(self, config: &mut ServiceConfig) {
-        let allow = self.allow();
-        let options = self.options();
-        // The original's router takes `.json` with and without a slash; it redirects where the slash is missing, which
-        // loses a POST's body, so here both are the same place.
-        let paths: Vec<String> = match (self.path, self.forms) {
-            (path, Forms::File) => path.strip_suffix('/').into_iter().chain([path]).map(str::to_owned).collect(),
-            ("", Forms::Any) => ["", "/", "/.json"].map(str::to_owned).to_vec(),
-            (path, Forms::Any) => {
-                let path = pattern(path.strip_suffix('/').unwrap_or(path));
-                ["", "/", ".json", ".json/"].map(|end| path.clone() + end).to_vec()
-            }
-        };
-        // A resource each, for one with several paths is matched by regular expressions even where they are plain text.
-        for path in paths {
-            let mut resource = web::resource(path);
+    /// What is registered for it: a resource each form of its path, for one with several paths is matched by regular
+    /// expressions even where they are plain text.
+    pub(super) fn resources(self, place: Place) -> Vec<Registered> {
+        let (allow, options) = (self.allow(), self.options());
+        let resource = |path: String| {
+            let mut resource = web::resource(path.as_str());
             for route in &self.routes {
                 resource = resource.route(route());
             }
@@ -147,8 +145,27 @@ impl Endpoint {
             let refuse = move |request: HttpRequest| async move {
                 Err::<HttpResponse, _>(ApiError::method_not_allowed(request.method().as_str(), allow))
             };
-            config.service(resource.route(describe).default_service(web::to(refuse)));
-        }
+            let resource = resource.route(describe).default_service(web::to(refuse));
+            Registered { path, place, resource }
+        };
+        self.paths(place).into_iter().map(resource).collect()
+    }
+
+    // The original's router takes `.json` with and without a slash; it redirects where the slash is missing, which loses a
+    // POST's body, so here both are the same place.
+    fn paths(&self, place: Place) -> Vec<String> {
+        let root = match place {
+            Place::BelowApi => "/api",
+            Place::Beside => "",
+        };
+        let path = pattern(self.path.strip_suffix('/').unwrap_or(self.path));
+        let ends: &[&str] = match (self.path, self.forms) {
+            (path, Forms::File) if !path.ends_with('/') => &[""],
+            (_, Forms::File) => &["/", ""],
+            ("", Forms::Any) => &["/", "", "/.json"],
+            (_, Forms::Any) => &["/", "", ".json", ".json/"],
+        };
+        ends.iter().map(|end| format!("{root}{path}{end}")).collect()
     }
 
     // In the order in which Django's views list them.

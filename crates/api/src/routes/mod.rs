@@ -14,7 +14,7 @@ use crate::endpoints::{
 use crate::error::ApiError;
 use crate::middleware::negotiate;
 use crate::openapi::{Described, call};
-use endpoint::Endpoint;
+use endpoint::{Endpoint, Registered};
 
 /// What lies below `/api`, in the order of the documentation.
 fn api() -> Vec<Endpoint> {
@@ -100,18 +100,21 @@ fn beside() -> Vec<Endpoint> {
 }
 
 /// Adds every URL to an application.
+///
+/// A path is compared with one after the other, so those that are plain text come before those that are patterns.
 pub fn configure(config: &mut ServiceConfig) {
-    for endpoint in beside() {
-        endpoint.register(config);
+    let below = api().into_iter().flat_map(|endpoint| endpoint.resources(Place::BelowApi));
+    let beside = beside().into_iter().flat_map(|endpoint| endpoint.resources(Place::Beside));
+    let (patterns, plain): (Vec<_>, Vec<_>) = below.chain(beside).partition(|registered| registered.path.contains('{'));
+    let headers = headers();
+    for Registered { place, resource, .. } in plain.into_iter().chain(patterns) {
+        match place {
+            Place::BelowApi => config.service(resource.wrap(from_fn(negotiate)).wrap(headers.clone())),
+            Place::Beside => config.service(resource),
+        };
     }
-    config
-        .service(web::scope("/api").wrap(from_fn(negotiate)).wrap(headers()).configure(|config| {
-            for endpoint in api() {
-                endpoint.register(config);
-            }
-            config.default_service(web::to(not_found));
-        }))
-        .default_service(web::to(not_found));
+    let others = web::scope("/api").wrap(from_fn(negotiate)).wrap(headers);
+    config.service(others.default_service(web::to(not_found))).default_service(web::to(not_found));
 }
 
 /// Where a URL lies.

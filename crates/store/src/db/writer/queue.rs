@@ -1,7 +1,7 @@
 //! What waits to be stored: bounded in bytes, taken by the writers in groups.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use logmon_core::app::AppId;
@@ -51,7 +51,10 @@ impl Request {
 /// The queue.
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
+    /// For the thread that has the lead.
     arrived: Condvar,
+    /// For the others.
+    help: Condvar,
     bytes_max: usize,
     pub(super) figures: Figures,
     pub(super) locked: Locked,
@@ -64,21 +67,36 @@ struct Waiting {
     records: usize,
     /// How many threads are storing.
     storing: usize,
-    /// How many are waiting to help them.
+    /// How many look whether they need help.
     watching: usize,
+    lead: Lead,
     closed: bool,
+}
+
+/// The thread that waits for the next request while none is stored. The one that stored last takes the lead, with all that
+/// it has at hand, and is called once.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// No thread has it.
+    #[default]
+    Free,
+    /// A thread waits.
+    Waits,
+    /// It was called.
+    Called,
 }
 
 impl Queue {
     pub(super) fn new(bytes_max: usize) -> Self {
         let (figures, locked) = (Figures::default(), Locked::default());
-        Self { waiting: Mutex::default(), arrived: Condvar::new(), bytes_max, figures, locked }
+        let (arrived, help) = (Condvar::new(), Condvar::new());
+        Self { waiting: Mutex::default(), arrived, help, bytes_max, figures, locked }
     }
 
     /// Adds a request, or gives it back when there is no room.
     pub(super) fn push(&self, request: Request) -> Result<(), Request> {
         let bytes = request.bytes();
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.lock();
         let full = waiting.bytes + bytes > self.bytes_max && !waiting.requests.is_empty();
         if full || waiting.closed {
             return Err(request);
@@ -87,22 +105,38 @@ impl Queue {
         self.figures.waiting(waiting.bytes);
         waiting.records += request.records.len();
         waiting.requests.push_back(request);
-        let wake = waiting.storing == 0 || waiting.records >= JOIN_RECORDS;
+        let is_needed = waiting.storing == 0 || waiting.records >= JOIN_RECORDS;
+        let lead = waiting.lead;
+        if is_needed && lead == Lead::Waits {
+            waiting.lead = Lead::Called;
+        }
         drop(waiting);
-        if wake {
-            self.arrived.notify_one();
+        match lead {
+            Lead::Waits if is_needed => self.arrived.notify_one(),
+            Lead::Free if is_needed => self.help.notify_one(),
+            Lead::Waits | Lead::Free | Lead::Called => {}
         }
         Ok(())
     }
 
     /// Waits for requests and takes as many as one transaction holds; `None` when the queue is closed and empty. Whoever took
-    /// some says [`Queue::done`] afterwards.
+    /// some goes on with [`Queue::take_next`] afterwards.
     ///
     /// While another thread stores, and little waits, it is left for that thread: it comes back within a moment.
     ///
     /// What waits longer than its deadline was given up by its client, who was told so: it is dropped here.
     pub(super) fn take(&self) -> Option<Vec<Request>> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take_from(self.lock())
+    }
+
+    /// The same, after the group that was taken before is stored.
+    pub(super) fn take_next(&self) -> Option<Vec<Request>> {
+        let mut waiting = self.lock();
+        waiting.storing -= 1;
+        self.take_from(waiting)
+    }
+
+    fn take_from<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>) -> Option<Vec<Request>> {
         loop {
             let now = Instant::now();
             if waiting.is_worth_taking(now) {
@@ -112,7 +146,7 @@ impl Queue {
                     waiting.storing += 1;
                     // Somebody must be awake to help when this one is stuck.
                     if waiting.watching == 0 {
-                        self.arrived.notify_one();
+                        self.help.notify_one();
                     }
                     return Some(group);
                 }
@@ -120,27 +154,36 @@ impl Queue {
             if waiting.closed && waiting.requests.is_empty() {
                 return None;
             }
-            waiting = if waiting.requests.is_empty() && waiting.storing == 0 {
-                self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner)
-            } else {
-                waiting.watching += 1;
-                let (mut waiting, _) =
-                    self.arrived.wait_timeout(waiting, PATIENCE).unwrap_or_else(PoisonError::into_inner);
-                waiting.watching -= 1;
-                waiting
-            };
+            waiting = self.wait(waiting);
         }
     }
 
-    /// Says that a group that was taken is stored.
-    pub(super) fn done(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).storing -= 1;
+    /// Waits until there may be something to take.
+    fn wait<'a>(&'a self, mut waiting: MutexGuard<'a, Waiting>) -> MutexGuard<'a, Waiting> {
+        let is_quiet = waiting.requests.is_empty() && waiting.storing == 0;
+        if is_quiet && waiting.lead == Lead::Free {
+            waiting.lead = Lead::Waits;
+            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.lead = Lead::Free;
+        } else if is_quiet {
+            waiting = self.help.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        } else {
+            waiting.watching += 1;
+            waiting = self.help.wait_timeout(waiting, PATIENCE).unwrap_or_else(PoisonError::into_inner).0;
+            waiting.watching -= 1;
+        }
+        waiting
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes nothing more; what is there is still to be stored.
     pub(super) fn close(&self) {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.lock().closed = true;
         self.arrived.notify_all();
+        self.help.notify_all();
     }
 }
 

@@ -19,11 +19,12 @@ const ATTEMPTS: u32 = 5;
 pub(super) fn start(queue: Arc<Queue>, settings: DatabaseSettings) {
     std::thread::spawn(move || {
         let mut session = Session { queue: Arc::clone(&queue), settings, link: None };
-        while let Some(group) = queue.take() {
+        let mut next = queue.take();
+        while let Some(group) = next {
             let (begun, records) = (Instant::now(), group.iter().map(|request| request.records.len()).sum());
             session.store_group(group);
             queue.figures.group(records, begun.elapsed());
-            queue.done();
+            next = queue.take_next();
         }
     });
 }

@@ -1,9 +1,9 @@
 //! Whether a message contains the text of a term, as a condition that passes most others by at little cost.
 //!
-//! A regular expression says it, since each character of the text may be any that is taken for it. It is slow where it reads
-//! characters and begins with several of them, and fast where it reads bytes and begins with one that is seldom. So one of the
-//! term's characters that logs seldom have is looked for first, byte by byte, with a little of what must stand around it; only
-//! where that is found, the whole is asked. A text none of whose characters has another is simply looked for.
+//! A regular expression says it, since each character of the text may be any that is taken for it. It is slow where it
+//! reads characters and begins with several of them, and fast where it reads bytes and begins with one that is seldom. So a
+//! character of the term that logs seldom have is looked for first, byte by byte, with a little of what must stand around
+//! it; only where that is found, the whole is asked. A text none of whose characters has another is simply looked for.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -99,8 +99,8 @@ fn leads(alike: &[char]) -> BTreeSet<u8> {
 }
 
 /// What every message has that contains the text, and few others: the character at a place, with what is around it, or the
-/// first byte of another one that is taken for it. Only MariaDB reads it. For MySQL, whose regular expressions know no bytes,
-/// it stands in a comment.
+/// first byte of another one that is taken for it. Only MariaDB reads it. For MySQL, whose regular expressions know no
+/// bytes, it stands in a comment.
 fn sought(characters: &[Vec<char>], at: usize) -> String {
     let Some((before, [here, behind @ ..])) = characters.split_at_checked(at) else { return String::new() };
     let Some(class) = only(here).map(bytes_of).or_else(|| ascii(here)) else { return String::new() };

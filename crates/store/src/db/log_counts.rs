@@ -153,28 +153,63 @@ pub fn in_buckets(
     apps: &[AppId],
     levels: &[Level],
 ) -> Result<Vec<(usize, Level, u64)>, DbError> {
-    let levels = if levels.is_empty() { &Level::ALL } else { levels };
+    let range = buckets.range();
     let rows = if buckets.width() >= TimeDelta::hours(1) {
-        in_hours(conn, &buckets.range(), apps, levels)?
+        in_hours(conn, &range, apps, levels)?
     } else {
-        in_minutes(conn, &buckets.range(), apps, levels)?
+        in_minutes(conn, &range, apps, levels)?
     };
     let mut found: BTreeMap<(usize, Level), u64> = BTreeMap::new();
-    for (time, info, warn, error) in rows {
-        let Some(place) = buckets.place(utc(time)) else { continue };
-        for (level, count) in Level::ALL.into_iter().zip([info, warn, error]) {
-            if count > 0 {
-                *found.entry((place, level)).or_default() += unsigned(count);
-            }
+    for (time, level, count) in rows {
+        if let (Some(place), Some(level)) = (buckets.place(utc(time)), Level::from_filter(&level)) {
+            *found.entry((place, level)).or_default() += unsigned(count);
         }
     }
     Ok(found.into_iter().map(|((place, level), count)| (place, level, count)).collect())
 }
 
-/// When a minute or an hour begins, and how many INFO, WARN and ERROR there are in it.
-type ByLevel = (NaiveDateTime, i64, i64, i64);
+/// When a minute or an hour begins, a level, and how many logs of the level there are in it.
+type OfLevel = (NaiveDateTime, String, i64);
 
-/// The counts of a minute or an hour by level. A sum of integers would be a decimal, at twice the cost; these are exact up to
+define_sql_function! {
+    /// Of integers it is a decimal without fraction, which is read as what it is: a cast would only cost more.
+    #[aggregate]
+    #[sql_name = "SUM"]
+    fn total(count: Bigint) -> Bigint;
+}
+
+/// A range's first and last moment: the server compares a row with both at once, and not with one after the other.
+fn first_and_last(range: &Range<DateTime<Utc>>) -> (NaiveDateTime, NaiveDateTime) {
+    (range.start.naive_utc(), (range.end - TimeDelta::microseconds(1)).naive_utc())
+}
+
+// In the order of the table, so that the server adds up as it reads.
+fn in_hours(
+    conn: &mut Connection,
+    range: &Range<DateTime<Utc>>,
+    apps: &[AppId],
+    levels: &[Level],
+) -> Result<Vec<OfLevel>, DbError> {
+    let (first, last) = first_and_last(range);
+    let hours = core_loghourcount::table
+        .group_by((core_loghourcount::hour, core_loghourcount::level))
+        .select((core_loghourcount::hour, core_loghourcount::level, total(core_loghourcount::count)))
+        .filter(core_loghourcount::hour.between(first, last));
+    // The one statement that never differs: it is prepared only once.
+    if apps.is_empty() && levels.is_empty() {
+        return Ok(hours.load(conn)?);
+    }
+    let mut hours = hours.into_boxed();
+    if !apps.is_empty() {
+        hours = hours.filter(core_loghourcount::app_id.eq_any(apps.iter().map(|app| app.0)));
+    }
+    if !levels.is_empty() {
+        hours = hours.filter(core_loghourcount::level.eq_any(levels.iter().map(|level| level.as_str())));
+    }
+    Ok(hours.load(conn)?)
+}
+
+/// The counts of a minute by level. A sum of integers would be a decimal, at twice the cost; these are exact up to
 /// 2^53. A row for each level would need a temporary table, at twice the cost again.
 fn by_level() -> (SqlLiteral<Bigint>, SqlLiteral<Bigint>, SqlLiteral<Bigint>) {
     let of =
@@ -182,35 +217,13 @@ fn by_level() -> (SqlLiteral<Bigint>, SqlLiteral<Bigint>, SqlLiteral<Bigint>) {
     (of(Level::Info), of(Level::Warn), of(Level::Error))
 }
 
-fn in_hours(
-    conn: &mut Connection,
-    range: &Range<DateTime<Utc>>,
-    apps: &[AppId],
-    levels: &[Level],
-) -> Result<Vec<ByLevel>, DbError> {
-    let (info, warn, error) = by_level();
-    let mut hours = core_loghourcount::table
-        .group_by(core_loghourcount::hour)
-        .select((core_loghourcount::hour, info, warn, error))
-        .filter(core_loghourcount::hour.ge(range.start.naive_utc()))
-        .filter(core_loghourcount::hour.lt(range.end.naive_utc()))
-        .into_boxed();
-    // All of either are not named: to compare each row with them would cost a third more.
-    if !apps.is_empty() {
-        hours = hours.filter(core_loghourcount::app_id.eq_any(apps.iter().map(|app| app.0)));
-    }
-    if levels.len() < Level::ALL.len() {
-        hours = hours.filter(core_loghourcount::level.eq_any(levels.iter().map(|level| level.as_str())));
-    }
-    Ok(hours.load(conn)?)
-}
-
 fn in_minutes(
     conn: &mut Connection,
     range: &Range<DateTime<Utc>>,
     apps: &[AppId],
     levels: &[Level],
-) -> Result<Vec<ByLevel>, DbError> {
+) -> Result<Vec<OfLevel>, DbError> {
+    let levels = if levels.is_empty() { &Level::ALL } else { levels };
     // Apps and levels are named, so that of each only the range is read, in the order of the table.
     let apps = if apps.is_empty() { apps::ids(conn)? } else { apps.to_vec() };
     let (info, warn, error) = by_level();
@@ -221,7 +234,14 @@ fn in_minutes(
         .filter(core_logcount::level.eq_any(levels.iter().map(|level| level.as_str())))
         .filter(core_logcount::minute.ge(range.start.naive_utc()))
         .filter(core_logcount::minute.lt(range.end.naive_utc()));
-    Ok(minutes.load(conn)?)
+    let rows: Vec<(NaiveDateTime, i64, i64, i64)> = minutes.load(conn)?;
+    let of_levels = |(minute, info, warn, error)| {
+        Level::ALL
+            .into_iter()
+            .zip([info, warn, error])
+            .map(move |(level, count)| (minute, level.as_str().to_owned(), count))
+    };
+    Ok(rows.into_iter().flat_map(of_levels).filter(|(.., count)| *count > 0).collect())
 }
 
 /// Deletes an app's counts.

@@ -221,7 +221,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    core_loghourcount (hour, app_id, level) {
+    core_loghourcount (hour, level, app_id) {
         hour -> Datetime,
         app_id -> Bigint,
         #[max_length = 10]

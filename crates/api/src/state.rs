@@ -15,7 +15,7 @@ use logmon_core::notification::{Targets, Wording};
 use logmon_core::seal::Sealer;
 use logmon_store::broker::{Bounds, Broker, BrokerError};
 use logmon_store::db::writer::{Key, MakeAnswer, Stored, WriteError, Writer};
-use logmon_store::db::{Connection, Database, apps};
+use logmon_store::db::{Connection, Database, DbError, apps};
 use logmon_store::watch::Watch;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -39,6 +39,7 @@ pub struct State {
     writer: Writer,
     database_turns: Arc<Semaphore>,
     broker_turns: Arc<Semaphore>,
+    count_turns: Arc<Semaphore>,
     search_turns: Arc<Semaphore>,
     export_turns: Arc<Semaphore>,
     /// The apps that are known to exist.
@@ -104,7 +105,8 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
-            search_turns: Arc::new(Semaphore::new(searches(stores.database_connections))),
+            count_turns: Arc::new(Semaphore::new(busy(stores.database_connections))),
+            search_turns: Arc::new(Semaphore::new(busy(stores.database_connections))),
             export_turns: Arc::new(Semaphore::new(EXPORTS)),
             apps: Apps::default(),
             metrics: Metrics::new(stores.writer.figures(), &tails),
@@ -149,6 +151,20 @@ impl State {
         let database = self.database.clone();
         let run = move || work(&mut *database.get()?).map_err(Into::into);
         bounded("the database", self.database_turns.clone(), run).await
+    }
+
+    /// [`State::database`] for work that adds up counts, which keeps a processor busy: who has asked first is first, and no more
+    /// of it runs at once than there are processors, or all of it would end late.
+    ///
+    /// # Errors
+    /// As [`State::database`].
+    pub async fn counts<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let database = self.database.clone();
+        let run = move || work(&mut *database.get()?).map_err(Into::into);
+        bounded("the database", self.count_turns.clone(), run).await
     }
 
     /// The right to look for a text in these apps, or in all when there are none, until it is dropped. Who has asked first is
@@ -245,9 +261,9 @@ impl State {
     }
 }
 
-/// How many texts are looked for at once. Each keeps a processor busy, so with more of them all would only take longer, and
-/// half of the connections are for those who know where to look.
-fn searches(connections: usize) -> usize {
+/// How much runs at once of what keeps a processor busy: with more, all of it would only take longer, and half of the
+/// connections are for those who know where to look.
+fn busy(connections: usize) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     processors.max(2).min(connections / 2).max(1)
 }

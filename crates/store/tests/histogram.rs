@@ -7,16 +7,29 @@ use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
+use diesel::RunQueryDsl as _;
 use logmon_core::app::AppId;
 use logmon_core::log::{Buckets, Level, Record};
 use logmon_store::db::partitions::Dropped;
-use logmon_store::db::{apps, log_counts, partitions, verify};
+use logmon_store::db::{Connection, apps, log_counts, partitions, verify};
 use logmon_store::testing::TestDatabase;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_348_140 + seconds, 17_000).unwrap()
+}
+
+/// Stores logs in one request.
+fn store(test: &TestDatabase, records: &[Record]) {
+    let (sender, stored) = std::sync::mpsc::channel();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    test.writer().submit(records.to_vec(), deadline, move |outcome| sender.send(outcome).unwrap());
+    stored.recv().unwrap().unwrap();
+}
+
+fn info(app: AppId, created_at: DateTime<Utc>) -> Record {
+    Record { app, level: Level::Info, message: "m".to_owned(), created_at, event_id: None, extra: None }
 }
 
 /// Three apps with logs of three days, stored in several requests and in no order.
@@ -36,10 +49,7 @@ fn logs(test: &TestDatabase, random: &mut StdRng) -> Vec<Record> {
                 extra: None,
             })
             .collect();
-        let (sender, stored) = std::sync::mpsc::channel();
-        let deadline = Instant::now() + Duration::from_secs(60);
-        test.writer().submit(records.clone(), deadline, move |outcome| sender.send(outcome).unwrap());
-        stored.recv().unwrap().unwrap();
+        store(test, &records);
         all.extend(records);
     }
     all
@@ -151,4 +161,86 @@ fn days_are_the_number_of_their_logs_wherever_they_begin_and_end() {
         outer.naive_utc()
     ));
     assert_eq!(log_counts::of_app(&mut conn, AppId(2), &day).unwrap(), of_app(&logs, AppId(2), &day));
+}
+
+#[test]
+fn bars_begin_and_end_on_the_microsecond() {
+    let test = TestDatabase::new();
+    test.execute("INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', '', '2026-11-23')");
+    let start: DateTime<Utc> = "2026-10-25T00:00:00Z".parse().unwrap();
+    let micro = TimeDelta::microseconds(1);
+    let border = start + TimeDelta::hours(6);
+    let times = [
+        start - micro,
+        start,
+        border - micro,
+        border,
+        border + TimeDelta::hours(6) - micro,
+        border + TimeDelta::hours(6),
+    ];
+    let logs: Vec<Record> = times.into_iter().map(|time| info(AppId(1), time)).collect();
+    store(&test, &logs);
+    // Of hours and of minutes; those before the first log and after the last are empty, years long too.
+    for (range, most, expected) in [
+        (start..start + TimeDelta::hours(12), 2, vec![2, 2]),
+        (border..border + TimeDelta::hours(1), 2, vec![1, 0]),
+        (border - TimeDelta::minutes(1)..border + TimeDelta::minutes(1), 2, vec![1, 1]),
+        (border - TimeDelta::minutes(2)..border, 2, vec![0, 1]),
+        (start - TimeDelta::days(366)..start - TimeDelta::days(1), 240, vec![0; 182]),
+        (start - TimeDelta::days(10)..start - TimeDelta::days(10) + TimeDelta::hours(1), 60, vec![0; 60]),
+        (start + TimeDelta::days(10)..start + TimeDelta::days(375), 240, vec![0; 182]),
+    ] {
+        let buckets = Buckets::over(&range, most).unwrap();
+        let mut bars = vec![0; buckets.starts().count()];
+        for (place, level, count) in log_counts::in_buckets(&mut test.connect(), &buckets, &[], &[]).unwrap() {
+            assert_eq!(level, Level::Info);
+            bars[place] += count;
+        }
+        assert_eq!(bars.iter().sum::<u64>(), expected.iter().sum::<u64>(), "{range:?}");
+        assert_eq!(bars.get(..expected.len()), Some(&*expected), "{range:?}");
+        same(&test, &logs, &buckets, &[], &[]);
+    }
+}
+
+/// How many rows of an index the server read one after the other.
+fn rows_read(conn: &mut Connection) -> i64 {
+    #[derive(diesel::QueryableByName)]
+    struct Status {
+        #[diesel(sql_type = diesel::sql_types::Text)]
+        value: String,
+    }
+    let status = "SELECT variable_value AS value FROM information_schema.session_status WHERE variable_name = 'HANDLER_READ_NEXT'";
+    diesel::sql_query(status).get_result::<Status>(conn).unwrap().value.parse().unwrap()
+}
+
+#[test]
+fn what_is_read_is_what_the_bars_show() {
+    let test = TestDatabase::new();
+    test.execute(
+        "INSERT INTO core_app (id, name, owner, created_at) SELECT seq, seq, '', '2026-11-23' FROM seq_1_to_5;
+         INSERT INTO core_logcount (app_id, level, minute, count)
+           SELECT a.seq, l.level, '2026-11-23' + INTERVAL m.seq MINUTE, 1 FROM seq_1_to_5 a
+           JOIN (SELECT 'INFO' AS level UNION SELECT 'WARN' UNION SELECT 'ERROR') l JOIN seq_0_to_2879 m;
+         INSERT INTO core_loghourcount (app_id, level, hour, count)
+           SELECT a.seq, l.level, '2026-11-23' + INTERVAL h.seq HOUR, 60 FROM seq_1_to_5 a
+           JOIN (SELECT 'INFO' AS level UNION SELECT 'WARN' UNION SELECT 'ERROR') l JOIN seq_0_to_719 h;
+         ANALYZE TABLE core_logcount, core_loghourcount",
+    );
+    let mut conn = test.connect();
+    let start: DateTime<Utc> = "2026-11-24T06:00:00Z".parse().unwrap();
+    for (length, apps, levels, most) in [
+        // 60 minutes, and 48 hours, of 5 apps and 3 levels; never the rest of the history.
+        (TimeDelta::hours(1), vec![], vec![], 60 * 15),
+        (TimeDelta::hours(48), vec![], vec![], 48 * 15),
+        (TimeDelta::hours(1), vec![AppId(2)], vec![Level::Error], 60 * 15),
+        (TimeDelta::hours(1), vec![AppId(2)], vec![], 60 * 15),
+    ] {
+        let buckets = Buckets::over(&(start..start + length), 60).unwrap();
+        let before = rows_read(&mut conn);
+        let counted = log_counts::in_buckets(&mut conn, &buckets, &apps, &levels).unwrap();
+        let read = rows_read(&mut conn) - before;
+        assert!(read <= most + 20, "{read} rows for {length} of {apps:?} {levels:?}");
+        let bars = buckets.starts().count();
+        assert_eq!(counted.len(), bars * if levels.is_empty() { 3 } else { 1 });
+    }
 }

@@ -9,8 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{Buckets, Level, LogFilter};
 use logmon_core::python::{self, Int};
-use logmon_store::db::log_counts;
 use logmon_store::db::logs::histogram::{self, Counted};
+use logmon_store::db::{Connection, log_counts};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ArrayItems, Schema, SchemaFormat, Type};
@@ -87,19 +87,21 @@ fn buckets_schema() -> Array {
 pub async fn histogram(request: HttpRequest, state: Data<State>) -> Result<impl Responder, ApiError> {
     let query = Query::parse(request.query_string());
     let (filter, buckets) = parameters(&query, state.clock.now())?;
-    let reads_text = filter.reads_text();
-    let began = Instant::now();
-    let turn = if reads_text { Some(state.search_turn(&filter.apps).await?) } else { None };
-    let shape = buckets.clone();
-    let counted = state.database(move |conn| {
-        let _turn = turn;
-        if !reads_text {
-            let counts = log_counts::in_buckets(conn, &buckets, &filter.apps, &filter.levels)?;
-            return Ok(Counted { counts, since: buckets.range().start });
-        }
-        histogram::in_buckets(conn, &buckets, &filter, || BUDGET.checked_sub(began.elapsed()))
-    });
-    Ok(Json(view(&shape, counted.await?)))
+    let (began, shape) = (Instant::now(), buckets.clone());
+    let counted = if filter.reads_text() {
+        let turn = state.search_turn(&filter.apps).await?;
+        let left = move || BUDGET.checked_sub(began.elapsed());
+        let count = move |conn: &mut Connection| {
+            let _turn = turn;
+            histogram::in_buckets(conn, &buckets, &filter, left)
+        };
+        state.database(count).await?
+    } else {
+        let since = buckets.range().start;
+        let count = move |conn: &mut Connection| log_counts::in_buckets(conn, &buckets, &filter.apps, &filter.levels);
+        Counted { counts: state.counts(count).await?, since }
+    };
+    Ok(Json(view(&shape, counted)))
 }
 
 fn parameters(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Buckets), FieldErrors> {

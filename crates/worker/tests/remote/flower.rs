@@ -49,7 +49,8 @@ fn flower_shows_workers_queues_and_tasks_and_steers_them() {
     );
 
     let shown = until("/api/workers?refresh=true", &|workers| workers[NODE]["stats"].is_object());
-    assert_eq!(shown[NODE]["active_queues"][0]["name"], "celery");
+    let queues = shown[NODE]["active_queues"].as_array().unwrap();
+    assert!(queues.iter().any(|queue| queue["name"] == "celery"), "{queues:?}");
     assert_eq!(shown[NODE]["stats"]["pool"]["max-concurrency"], 2);
     assert!(shown[NODE]["registered"].as_array().unwrap().contains(&json!(NOOP)));
     assert!(shown[NODE]["conf"]["DATABASE_URL"].as_str().unwrap().contains("********"));

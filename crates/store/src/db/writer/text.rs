@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Timelike as _, Utc};
 use logmon_core::app::AppId;
-use logmon_core::log::{Attributes, EventId, Extra, Level, Record, SpanId, TraceId};
+use logmon_core::log::{Attributes, EventId, Extra, Record, SpanId, TraceId};
 
 use super::{Answer, Key};
 use crate::db::log_counts::{hour, minute};
@@ -89,7 +89,7 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
             "INSERT INTO core_log (app_id,level,message,created_at,attributes,trace_id,span_id,received_at,timestamp_clamped) VALUES "
         }
     });
-    let mut counts: Counts = BTreeMap::new();
+    let mut minutes: BTreeMap<(AppId, &str, DateTime<Utc>), u64> = BTreeMap::new();
     let mut events: Vec<(AppId, &EventId, i64, DateTime<Utc>)> = Vec::new();
     let mut time = Time::default();
     for (number, record) in (0_i64..).zip(records) {
@@ -100,28 +100,28 @@ fn push_statements<'a>(sql: &mut String, records: impl Iterator<Item = &'a Recor
         if let Some(event_id) = &record.event_id {
             events.push((record.app, event_id, number * step, record.created_at));
         }
-        *counts.entry((record.app, record.level, minute(record.created_at))).or_default() += 1;
+        *minutes.entry((record.app, record.level.as_str(), minute(record.created_at))).or_default() += 1;
     }
     push_events(sql, events);
-    let mut hours: Counts = BTreeMap::new();
-    for ((app, level, minute), count) in &counts {
-        *hours.entry((*app, *level, hour(*minute))).or_default() += count;
+    let mut hours: BTreeMap<(DateTime<Utc>, &str, AppId), u64> = BTreeMap::new();
+    for ((app, level, minute), count) in &minutes {
+        *hours.entry((hour(*minute), level, *app)).or_default() += count;
     }
-    push_counts(sql, ";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ", &counts);
-    push_counts(sql, ";INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES ", &hours);
+    // All groups in the order of each table's key, so that no two wait for each other.
+    let minutes = minutes.iter().map(|((app, level, minute), count)| (*app, *level, *minute, *count));
+    push_counts(sql, ";INSERT INTO core_logcount (app_id,level,minute,count) VALUES ", minutes);
+    let hours = hours.iter().map(|((hour, level, app), count)| (*app, *level, *hour, *count));
+    push_counts(sql, ";INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES ", hours);
 }
 
-/// How many logs an app has of a level since a moment.
-type Counts = BTreeMap<(AppId, Level, DateTime<Utc>), u64>;
-
-fn push_counts(sql: &mut String, insert: &str, counts: &Counts) {
+/// How many logs an app has of a level since a moment, of each.
+fn push_counts<'a>(sql: &mut String, insert: &str, counts: impl Iterator<Item = (AppId, &'a str, DateTime<Utc>, u64)>) {
     sql.push_str(insert);
-    // All groups in the same order, so that no two wait for each other.
-    for (number, ((app, level, since), count)) in counts.iter().enumerate() {
+    for (number, (app, level, since, count)) in counts.enumerate() {
         if number > 0 {
             sql.push(',');
         }
-        push(sql, format_args!("({},'{}','{}',{count})", app.0, level.as_str(), in_sql(*since)));
+        push(sql, format_args!("({},'{level}','{}',{count})", app.0, in_sql(since)));
     }
     sql.push_str(" ON DUPLICATE KEY UPDATE count=count+VALUES(count)");
 }
@@ -308,6 +308,8 @@ fn push(sql: &mut String, arguments: std::fmt::Arguments<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use logmon_core::log::Level;
+
     use super::*;
 
     #[test]
@@ -326,24 +328,33 @@ mod tests {
     }
 
     #[test]
-    fn one_statement_for_the_rows_and_one_for_the_counts_of_each_kind() {
-        let record = |app, second: i64| Record {
+    fn one_statement_for_the_rows_and_one_for_the_counts_of_each_kind_in_the_order_of_its_key() {
+        let record = |app, level, second: i64| Record {
             app: AppId(app),
-            level: Level::Error,
+            level,
             message: "m".to_owned(),
             created_at: DateTime::from_timestamp(1_795_348_140 + second, 0).unwrap(),
             event_id: None,
             extra: None,
         };
-        let sql = statements([record(2, 0), record(1, 59), record(2, 60), record(2, 1)].iter(), 1);
+        let records = [
+            record(2, Level::Error, 0),
+            record(1, Level::Info, 59),
+            record(1, Level::Error, 3_600),
+            record(2, Level::Error, 60),
+            record(2, Level::Error, 1),
+        ];
+        let sql = statements(records.iter(), 1);
         assert_eq!(sql.matches("INSERT INTO").count(), 3);
         let counts = sql.split("core_logcount (app_id,level,minute,count) VALUES ").nth(1).unwrap();
         assert_eq!(
             counts,
-            "(1,'ERROR','2026-11-22 11:49:00.000000',1),(2,'ERROR','2026-11-22 11:49:00.000000',2),\
-             (2,'ERROR','2026-11-22 11:50:00.000000',1) ON DUPLICATE KEY UPDATE count=count+VALUES(count);\
-             INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES (1,'ERROR','2026-11-22 11:00:00.000000',1),\
-             (2,'ERROR','2026-11-22 11:00:00.000000',3) ON DUPLICATE KEY UPDATE count=count+VALUES(count)"
+            "(1,'ERROR','2026-11-22 12:49:00.000000',1),(1,'INFO','2026-11-22 11:49:00.000000',1),\
+             (2,'ERROR','2026-11-22 11:49:00.000000',2),(2,'ERROR','2026-11-22 11:50:00.000000',1) \
+             ON DUPLICATE KEY UPDATE count=count+VALUES(count);\
+             INSERT INTO core_loghourcount (app_id,level,hour,count) VALUES (2,'ERROR','2026-11-22 11:00:00.000000',3),\
+             (1,'INFO','2026-11-22 11:00:00.000000',1),(1,'ERROR','2026-11-22 12:00:00.000000',1) \
+             ON DUPLICATE KEY UPDATE count=count+VALUES(count)"
         );
     }
 }

@@ -150,7 +150,7 @@ impl Cli {
         let events: Arc<dyn Events> =
             Arc::new(Counting { figures: figures.clone(), next: Arc::new(presence.events()) });
         let results = Results::new(&self.worker, name.clone());
-        let runner = Runner::new(context, Arc::clone(&events), results, &open);
+        let runner = Runner::new(context, worker.clone(), Arc::clone(&events), results, &open);
         let slots = Slots::new(runner, open.board.clone(), connections - OTHER_CONNECTIONS);
         presence.answer(open.clone(), slots.clone());
         if stop.wait_for("the database", || database.get().map(drop)).is_some() {

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use logmon_core::celery::{Exception, Outcome, TaskId, TaskMessage};
 use logmon_core::tasks::WhenFailed;
 use logmon_core::tasks::retry::backoff;
-use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish};
+use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish, WorkerId};
 
 use crate::context::{Context, SoftLimit};
 use crate::events::{Event, Events};
@@ -25,6 +25,7 @@ const RESULT_MAX: usize = 1_048_576;
 #[derive(Clone)]
 pub struct Runner {
     context: Context,
+    worker: WorkerId,
     events: Arc<dyn Events>,
     results: Results,
     open: Open,
@@ -36,14 +37,14 @@ enum Verdict {
     Done(Outcome),
     /// It is tried again after a pause.
     Again(Outcome, Duration),
-    /// It goes back to its queue until the database is there again.
+    /// It goes back to its queue until the database is there again, or for another worker.
     PutBack(String),
 }
 
 impl Runner {
     /// A slot.
-    pub fn new(context: Context, events: Arc<dyn Events>, results: Results, open: &Open) -> Self {
-        Self { context, events, results, open: open.clone() }
+    pub fn new(context: Context, worker: WorkerId, events: Arc<dyn Events>, results: Results, open: &Open) -> Self {
+        Self { context, worker, events, results, open: open.clone() }
     }
 
     /// Works until it is told to stop, or its run is abandoned.
@@ -137,7 +138,7 @@ impl Runner {
 
     /// A message whose task ends its workers is a dead letter, and the task has failed: for whatever follows it, too.
     fn give_up(&self, active: &Active) -> Report {
-        let reason = format!("fetched {MAX_DELIVERIES} times without an end");
+        let reason = format!("ended its worker {MAX_DELIVERIES} times");
         self.ended(active, Outcome::Failure(Exception::failed(&reason)), Vec::new(), Some(reason))
     }
 
@@ -162,6 +163,11 @@ impl Runner {
         let Some(handler) = registry::find(&message.task) else {
             return Some(Verdict::Done(Outcome::Failure(Exception::not_registered(&message.task))));
         };
+        // So that it counts as the cause should this worker die of it, and what was only fetched with it does not.
+        let suspect = || self.context.broker.suspect(&self.worker, &active.tag);
+        if active.deliveries > 1 && self.open.stop.wait_for("Redis", suspect).is_none() {
+            return Some(Verdict::PutBack("this worker ends".to_owned()));
+        }
         let entry = self.open.running.begin(handler.name, Arc::clone(active));
         self.events.tell(message, Event::Started);
         if let Some(document) = self.results.started(message) {

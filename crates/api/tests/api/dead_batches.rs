@@ -37,7 +37,7 @@ fn a_batch_that_was_stored_and_buried_is_not_stored_again_when_it_is_put_back() 
     settled(&system);
     for message in &messages {
         let parsed: Value = serde_json::from_slice(message).unwrap();
-        system.broker.fetched_before(parsed["properties"]["delivery_tag"].as_str().unwrap(), 5);
+        system.broker.died_of(parsed["properties"]["delivery_tag"].as_str().unwrap(), 5);
         system.broker.push(INGEST_QUEUE, message);
     }
     eventually("two dead letters", || (system.broker.dead_letters().len() == 2).then_some(()));

@@ -160,7 +160,8 @@ fn two_workers_killed_again_and_again_store_each_queued_batch_once() {
         }
         assert!(kills > 20, "they were hardly killed: {kills}");
         for task in load.tasks.lock().unwrap().iter() {
-            assert_eq!(api.result_of(task.as_str())["status"], "SUCCESS", "{task}");
+            let result = api.result_of(task.as_str());
+            assert_eq!(result["status"], "SUCCESS", "{result}");
         }
     });
     let _worker = system.work(&settings);

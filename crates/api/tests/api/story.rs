@@ -1,6 +1,7 @@
 //! The whole system: from a hundred and one errors to an alert, its resolution and a day's summary, through the death
 //! of a worker and the absence of the database.
 
+use logmon_store::broker::MAX_DELIVERIES;
 use logmon_store::testing::Session;
 use logmon_store::testing::process::{Process, Signal, eventually};
 use logmon_store::testing::proxy::{Proxy, Weather};
@@ -140,9 +141,15 @@ pub(crate) fn blocked_summary(system: &System, api: &Api, worker: &Process) -> (
     lock.execute("BEGIN; UPDATE core_app SET owner = owner WHERE id = 1");
     worker.wait_for_line("serving");
     let accepted = api.post("/api/summaries/", &json!({"date": today()})).json();
-    let waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%core_app%for update%' AND id <> CONNECTION_ID()";
-    eventually("the task to be in its middle", || (system.database.number(waiting) > 0).then_some(()));
+    eventually("the task to be in its middle", || (waiting(system) > 0).then_some(()));
     (lock, accepted["task_id"].as_str().unwrap().to_owned())
+}
+
+/// How many statements wait for the app's row, also those of workers that are dead.
+fn waiting(system: &System) -> i64 {
+    system.database.number(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%core_app%for update%' AND id <> CONNECTION_ID()",
+    )
 }
 
 fn assert_done_once(system: &System, api: &Api, task_id: &str) {
@@ -165,6 +172,31 @@ fn a_worker_killed_in_the_middle_of_a_task_loses_nothing() {
     second.wait_for_line("put back what a dead worker held");
     lock.execute("ROLLBACK");
     assert_done_once(&system, &api, &task_id);
+}
+
+#[test]
+fn a_task_that_ends_one_worker_after_another_is_a_dead_letter() {
+    let system = System::new();
+    let api = system.serve();
+    let settings = [("WORKER_TIMEOUT", "1s")];
+    let mut worker = system.work(&settings);
+    let (_lock, task_id) = blocked_summary(&system, &api, &worker);
+    for tag in system.broker.held() {
+        system.broker.died_of(&tag, MAX_DELIVERIES - 1);
+    }
+    worker.signal(Signal::Kill);
+    worker.wait();
+    // The run that is begun then counts.
+    let before = waiting(&system);
+    let mut second = system.work(&settings);
+    eventually("the task to be in its middle again", || (waiting(&system) > before).then_some(()));
+    second.signal(Signal::Kill);
+    second.wait();
+    let _third = system.work(&settings);
+    let result = api.result_of(&task_id);
+    assert_eq!(result["status"], "FAILURE", "{result}");
+    let reasons: Vec<String> = system.broker.dead_letters().into_iter().map(|(_, reason)| reason).collect();
+    assert_eq!(reasons, ["ended its worker 5 times"]);
 }
 
 #[test]

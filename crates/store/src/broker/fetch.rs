@@ -10,7 +10,7 @@ use redis::{FromRedisValue as _, Value, from_redis_value};
 use super::scripts::FETCH;
 use super::{Broker, BrokerError, WorkerId};
 
-/// How often a message may be fetched without coming to an end before it is a dead letter.
+/// How often workers may die of a message before it is a dead letter.
 pub const MAX_DELIVERIES: u32 = 5;
 
 /// So many bytes are fetched at once, or one message that is larger: a bound on the memory of a worker that fetches ahead.
@@ -25,7 +25,8 @@ pub struct Fetched {
     pub queue: Arc<str>,
     /// The name under which it is in flight.
     pub tag: String,
-    /// How often it has been fetched, this time included. Beyond [`MAX_DELIVERIES`] it is not to be run any more.
+    /// How often it was given to a worker that may have died of it, this time included. Beyond [`MAX_DELIVERIES`] it is not to
+    /// be run any more; from 2 on its run is to be announced with [`Broker::suspect`].
     pub deliveries: u32,
     /// When that was, by the clock of Redis: the one clock that all workers share.
     pub at: DateTime<Utc>,

@@ -121,7 +121,8 @@ impl Keys {
         self.key("rq:holders")
     }
 
-    /// Hash: delivery tag to how often the message was fetched without coming to an end; not there while that is never.
+    /// Hash: delivery tag to how often workers have died of the message, perhaps, with a `+` behind it while a further run of
+    /// it goes on; not there while that is never.
     pub fn deliveries(&self) -> String {
         self.key("rq:deliveries")
     }

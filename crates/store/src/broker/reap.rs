@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use redis::Commands as _;
 
-use super::scripts::{RECOVER, RENEW, RESTORE};
-use super::{Broker, BrokerError, WorkerId};
+use super::scripts::{RECOVER, RENEW, RESTORE, SUSPECT};
+use super::{Broker, BrokerError, Held, WorkerId};
 
 /// How many messages are put back in one call: a bound on how long Redis does nothing else.
 const AT_ONCE: usize = 100;
@@ -13,7 +13,8 @@ const AT_ONCE: usize = 100;
 /// Why a worker's messages are put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
-    /// It is dead, perhaps because of one of them: each has used up one of its deliveries.
+    /// It is dead, perhaps because of one of them: each has used up one of its deliveries, but those that had used one up before
+    /// and whose run had not begun.
     Died,
     /// It gave them back in good order.
     Left,
@@ -90,6 +91,18 @@ impl Broker {
     pub fn put_back(&self, worker: &WorkerId, tags: &[String]) -> Result<u64, BrokerError> {
         // The last ones first, for each goes before those that were put back earlier.
         tags.rchunks(AT_ONCE).map(|tags| self.restore_tags(worker, Reason::Left, tags)).sum()
+    }
+
+    /// Notes that the run of a message begins that workers may have died of before: only then it counts as the cause when
+    /// this one does, too. A task that ends its workers would take along what was fetched with it each time.
+    ///
+    /// # Errors
+    /// See [`BrokerError`].
+    pub fn suspect(&self, worker: &WorkerId, tag: &str) -> Result<Held, BrokerError> {
+        let mut call = SUSPECT.prepare_invoke();
+        self.flight(&mut call);
+        call.arg(&worker.0).arg(tag);
+        self.with(|conn| call.invoke(conn)).map(Held::from_count)
     }
 
     /// The workers that hold or held something and were not reaped.

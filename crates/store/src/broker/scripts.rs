@@ -23,6 +23,7 @@ scripts! {
     PROMOTE = "promote.lua";
     RESTORE = "restore.lua";
     RECOVER = "recover.lua";
+    SUSPECT = "suspect.lua";
     BURY = "bury.lua";
     REQUEUE_DEAD = "requeue_dead.lua";
     DROP_DEAD = "drop_dead.lua";

@@ -245,8 +245,13 @@ impl TestBroker {
         self.connect().lrange(list, 0, -1).unwrap_or_else(|e| panic!("{e}"))
     }
 
-    /// As if a message had been fetched so often without an end.
-    pub fn fetched_before(&self, tag: &str, times: u32) {
+    /// The delivery tags of the messages that our workers hold.
+    pub fn held(&self) -> Vec<String> {
+        self.connect().hkeys(self.broker.keys().holders()).unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// As if so many workers had died of a message.
+    pub fn died_of(&self, tag: &str, times: u32) {
         let noted: redis::RedisResult<()> = self.connect().hset(self.broker.keys().deliveries(), tag, times);
         noted.unwrap_or_else(|e| panic!("{e}"));
     }

@@ -28,7 +28,9 @@ fn poison(rig: &Rig, task: &str) -> (TaskId, Vec<u8>) {
     for n in 1..=MAX_DELIVERIES {
         let worker = WorkerId(format!("w{n}"));
         rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
-        assert_eq!(rig.fetch_as(&worker).unwrap().deliveries, n);
+        let fetched = rig.fetch_as(&worker).unwrap();
+        assert_eq!(fetched.deliveries, n);
+        assert_eq!(rig.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
         rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(&worker)).unwrap();
         assert_eq!(rig.broker().reap().unwrap(), 1);
     }
@@ -36,7 +38,7 @@ fn poison(rig: &Rig, task: &str) -> (TaskId, Vec<u8>) {
     let failed = Outcome::Failure(Exception::failed("x")).document(&task.id, SystemClock.now());
     let burial = Burial {
         tag: fetched.tag,
-        reason: "fetched 5 times without an end".to_owned(),
+        reason: "ended its worker 5 times".to_owned(),
         deliveries: MAX_DELIVERIES,
         failure: Some((task.id.clone(), failed)),
     };
@@ -163,7 +165,7 @@ fn pages_and_filters_show_each_once_while_more_arrive() {
         rig.broker().dead_letters(&filter, FIRST).unwrap().len()
     };
     assert_eq!((count(Some("a"), None), count(Some("b"), None)), (1, 0));
-    assert_eq!((count(None, Some("JSON")), count(None, Some("without an end"))), (4, 1));
+    assert_eq!((count(None, Some("JSON")), count(None, Some("ended its worker"))), (4, 1));
     assert_eq!(count(Some("a"), Some("JSON")), 0);
 }
 

@@ -101,7 +101,9 @@ fn a_task_that_kills_every_worker_is_counted() {
     for n in 1..=MAX_DELIVERIES + 1 {
         let worker = WorkerId(format!("w{n}"));
         rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
-        assert_eq!(rig.fetch_as(&worker).unwrap().deliveries, n);
+        let fetched = rig.fetch_as(&worker).unwrap();
+        assert_eq!(fetched.deliveries, n);
+        assert_eq!(rig.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
         rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(&worker)).unwrap();
         assert_eq!(rig.broker().reap().unwrap(), 1);
     }
@@ -113,6 +115,43 @@ fn a_task_that_kills_every_worker_is_counted() {
     assert_eq!(rig.broker().result(&id).unwrap().status, Status::Failure);
     assert_eq!(rig.dead_letters().len(), 1);
     rig.assert_at_rest();
+}
+
+#[test]
+fn what_was_only_fetched_when_its_workers_died_is_not_the_cause() {
+    let rig = Rig::new();
+    let (cause, other) = (rig.push(), rig.push());
+    let die = |worker: &WorkerId| {
+        rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(worker)).unwrap();
+        assert_eq!(rig.broker().reap().unwrap(), 2);
+    };
+    for n in 1..=MAX_DELIVERIES * 2 {
+        let worker = WorkerId(format!("w{n}"));
+        rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
+        let mut fetched = [rig.fetch_as(&worker).unwrap(), rig.fetch_as(&worker).unwrap()];
+        fetched.sort_by_key(|fetched| Rig::id(fetched) != cause);
+        assert_eq!(fetched.each_ref().map(|fetched| fetched.deliveries), [n, n.min(2)]);
+        // Also when it was begun before by a worker that gave it back.
+        for tag in [&fetched[1].tag, &fetched[0].tag] {
+            assert_eq!(rig.broker().suspect(&worker, tag).unwrap(), Held::Yes);
+        }
+        assert_eq!(rig.broker().put_back(&worker, &[fetched[1].tag.clone()]).unwrap(), 1);
+        assert_eq!(Rig::id(&rig.fetch_as(&worker).unwrap()), other);
+        die(&worker);
+    }
+    for _ in 0..2 {
+        let fetched = rig.fetch().unwrap();
+        assert_eq!(rig.finish(&fetched, &Rig::id(&fetched), &success("1")), Held::Yes);
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn a_worker_that_does_not_hold_a_message_begins_no_run_of_it() {
+    let rig = Rig::new();
+    rig.push();
+    let fetched = rig.fetch().unwrap();
+    assert_eq!(rig.broker().suspect(&WorkerId("w2".to_owned()), &fetched.tag).unwrap(), Held::Lost);
 }
 
 #[test]

@@ -228,8 +228,8 @@ fn what_ended_its_workers_too_often_has_failed_and_so_has_what_follows() {
     let system = System::new();
     let next = json!({"task": NOOP, "args": [], "kwargs": {}, "options": {"task_id": "next"}});
     let mut table = Table::default();
-    table.embed(&json!({"chain": [next]}), "fetched 5 times without an end");
-    system.broker.fetched_before("tag-0", 5);
+    table.embed(&json!({"chain": [next]}), "ended its worker 5 times");
+    system.broker.died_of("tag-0", 5);
     system.broker.push("celery", &table.0[0].raw);
     let _worker = system.work(&[]);
     for id in ["bad-0", "next"] {
@@ -238,6 +238,6 @@ fn what_ended_its_workers_too_often_has_failed_and_so_has_what_follows() {
     }
     let letters = system.broker.dead_letters();
     let raw = String::from_utf8(table.0[0].raw.clone()).unwrap();
-    assert_eq!(letters, [(raw, "fetched 5 times without an end".to_owned())]);
+    assert_eq!(letters, [(raw, "ended its worker 5 times".to_owned())]);
     assert_eq!(system.broker.in_flight(), 0);
 }

@@ -51,7 +51,7 @@ impl Remote for System {
         let task = NewTask::new(task, "celery", Arguments::from_json(&args.to_string(), "{}").unwrap());
         let message = task.encode("o");
         let decoded: Value = serde_json::from_str(&message).unwrap();
-        self.broker.fetched_before(decoded["properties"]["delivery_tag"].as_str().unwrap(), 1);
+        self.broker.died_of(decoded["properties"]["delivery_tag"].as_str().unwrap(), 1);
         self.broker.push("celery", message.as_bytes());
         task.id
     }

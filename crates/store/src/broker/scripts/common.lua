@@ -210,7 +210,26 @@ local function put_back(prefix, dead, held)
   return true
 end
 
--- The same for what a worker held. A worker that died may have died of it.
+-- How often workers have died of a message, perhaps: as soon as one has, `deliveries` says that, with a `+` behind it while
+-- a further run of it goes on. What was only fetched by a worker that died later was not the cause, then.
+local function suspicion(value)
+  local count, runs = string.match(value or '', '^(%d+)(%+?)$')
+  return tonumber(count), runs == '+'
+end
+
+-- Notes that the run of a message begins that a worker has died of before, perhaps.
+local function suspect(keys, tag)
+  local count, runs = suspicion(redis.call('HGET', keys.deliveries, tag))
+  if count and not runs then redis.call('HSET', keys.deliveries, tag, count .. '+') end
+end
+
+-- The same for what a worker held.
 local function restore(keys, prefix, dead, tag, held, reason)
-  if put_back(prefix, dead, held) and reason == 'died' then redis.call('HINCRBY', keys.deliveries, tag, 1) end
+  if not put_back(prefix, dead, held) then return end
+  local count, runs = suspicion(redis.call('HGET', keys.deliveries, tag))
+  if reason == 'died' and (runs or not count) then
+    redis.call('HSET', keys.deliveries, tag, (count or 0) + 1)
+  elseif runs then
+    redis.call('HSET', keys.deliveries, tag, count)
+  end
 end

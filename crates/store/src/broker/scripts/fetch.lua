@@ -3,7 +3,7 @@
 -- the first priority, those for the second...
 -- ARGV: worker id, how many at most, how many bytes at most (but one message, however large), then the queues
 -- RETURNS: {seconds since the epoch, how many became dead letters, until when the newest revoke is remembered, then of each:
--- message, delivery tag, how often it was fetched before without an end, the number of its queue from 1 on}
+-- message, delivery tag, how often workers have died of it, perhaps, the number of its queue from 1 on}
 
 local LISTS = 9
 -- Far below the some thousand values that Lua can hand to one command; and they are looked at before they are taken.
@@ -67,7 +67,7 @@ local function take(raws, count, number)
       held[at + 1], held[at + 2] = tag, '[' .. raw .. suffixes[i]
       index[at + 1], index[at + 2] = score, tag
       holders[at + 1], holders[at + 2] = tag, worker
-      answer[to + 1], answer[to + 2], answer[to + 3], answer[to + 4] = raw, tag, tonumber(counts[i]) or 0, number
+      answer[to + 1], answer[to + 2], answer[to + 3], answer[to + 4] = raw, tag, suspicion(counts[i]) or 0, number
       at, to, bytes, wanted = at + 2, to + 4, bytes - #raw, wanted - 1
     end
   end

@@ -31,6 +31,8 @@ local function recover(tag)
   if not raw then return bury(KEYS[5], held, 'held in a form that is not kombu\'s', 0) end
   local queue = queue_of(unpack(cjson.decode('[' .. exchange .. ',' .. topic .. ']')))
   if not queue then return bury(KEYS[5], raw, 'no queue is bound to its exchange', 0) end
+  -- Nobody says whether its run had begun.
+  suspect(keys, tag)
   restore(keys, ARGV[1], KEYS[5], tag, '[' .. raw .. ', "", ' .. cjson.encode(queue) .. ']', 'died')
 end
 

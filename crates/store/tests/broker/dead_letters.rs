@@ -8,7 +8,6 @@ use logmon_core::page::{Cursor, Page};
 use logmon_core::tasks::{IngestInput, IngestLogs, KeyOrigin};
 use logmon_store::broker::{
     Admission, Bounds, Burial, DeadLetter, DeadLetterFilter, DeadLetterId, Dropped, Held, MAX_DELIVERIES, Requeue,
-    WorkerId,
 };
 use redis::Commands as _;
 
@@ -25,15 +24,7 @@ fn poison(rig: &Rig, task: &str) -> (TaskId, Vec<u8>) {
     let task = NewTask::new(task, QUEUE, Arguments::default());
     let raw = task.encode("o").into_bytes();
     push(rig, &raw);
-    for n in 1..=MAX_DELIVERIES {
-        let worker = WorkerId(format!("w{n}"));
-        rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
-        let fetched = rig.fetch_as(&worker).unwrap();
-        assert_eq!(fetched.deliveries, n);
-        assert_eq!(rig.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
-        rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(&worker)).unwrap();
-        assert_eq!(rig.broker().reap().unwrap(), 1);
-    }
+    rig.die_of_the_next(MAX_DELIVERIES);
     let fetched = rig.fetch().unwrap();
     let failed = Outcome::Failure(Exception::failed("x")).document(&task.id, SystemClock.now());
     let burial = Burial {

@@ -98,15 +98,7 @@ fn what_a_dead_worker_held_comes_back_once_and_its_report_is_refused() {
 fn a_task_that_kills_every_worker_is_counted() {
     let rig = Rig::new();
     let id = rig.push();
-    for n in 1..=MAX_DELIVERIES + 1 {
-        let worker = WorkerId(format!("w{n}"));
-        rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
-        let fetched = rig.fetch_as(&worker).unwrap();
-        assert_eq!(fetched.deliveries, n);
-        assert_eq!(rig.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
-        rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(&worker)).unwrap();
-        assert_eq!(rig.broker().reap().unwrap(), 1);
-    }
+    rig.die_of_the_next(MAX_DELIVERIES + 1);
     // Whoever gets it then buries it, and whoever waits for it hears of that.
     let fetched = rig.fetch().unwrap();
     let failure = Outcome::Failure(Exception::failed("x")).document(&id, SystemClock.now());
@@ -121,10 +113,6 @@ fn a_task_that_kills_every_worker_is_counted() {
 fn what_was_only_fetched_when_its_workers_died_is_not_the_cause() {
     let rig = Rig::new();
     let (cause, other) = (rig.push(), rig.push());
-    let die = |worker: &WorkerId| {
-        rig.test.connect().del::<_, ()>(rig.broker().keys().heartbeat(worker)).unwrap();
-        assert_eq!(rig.broker().reap().unwrap(), 2);
-    };
     for n in 1..=MAX_DELIVERIES * 2 {
         let worker = WorkerId(format!("w{n}"));
         rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
@@ -137,7 +125,7 @@ fn what_was_only_fetched_when_its_workers_died_is_not_the_cause() {
         }
         assert_eq!(rig.broker().put_back(&worker, &[fetched[1].tag.clone()]).unwrap(), 1);
         assert_eq!(Rig::id(&rig.fetch_as(&worker).unwrap()), other);
-        die(&worker);
+        rig.die(&worker, 2);
     }
     for _ in 0..2 {
         let fetched = rig.fetch().unwrap();

@@ -1,5 +1,7 @@
 //! A broker of its own, a worker that fetches from it, and what they are asked most.
 
+use std::time::Duration;
+
 use logmon_core::celery::{Arguments, NewTask, Outcome, TaskId, TaskMessage};
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::page::Page;
@@ -39,6 +41,24 @@ impl Rig {
 
     pub(crate) fn fetch_as(&self, worker: &WorkerId) -> Option<Fetched> {
         self.broker().fetch(&[QUEUE.to_owned()], worker, 1).unwrap().fetched.pop()
+    }
+
+    /// A worker that holds so many messages dies.
+    pub(crate) fn die(&self, worker: &WorkerId, held: u64) {
+        self.test.connect().del::<_, ()>(self.broker().keys().heartbeat(worker)).unwrap();
+        assert_eq!(self.broker().reap().unwrap(), held);
+    }
+
+    /// So many workers begin the next message, one after the other, and die of it.
+    pub(crate) fn die_of_the_next(&self, times: u32) {
+        for n in 1..=times {
+            let worker = WorkerId(format!("w{n}"));
+            self.broker().renew(&worker, Duration::from_secs(60)).unwrap();
+            let fetched = self.fetch_as(&worker).unwrap();
+            assert_eq!(fetched.deliveries, n);
+            assert_eq!(self.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
+            self.die(&worker, 1);
+        }
     }
 
     pub(crate) fn id(fetched: &Fetched) -> TaskId {

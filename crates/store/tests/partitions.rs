@@ -12,8 +12,8 @@ use logmon_core::log::{EventId, Level, Record};
 use logmon_store::db::partitions::{Dropped, Moved};
 use logmon_store::db::verify::{self, Difference};
 use logmon_store::db::{migrations, partitions};
-use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::PATIENCE;
+use logmon_store::testing::{TestDatabase, connection_id};
 
 /// What Django 5.2 made of the original's models, with rows.
 const DJANGO: &str = include_str!("data/django.sql");
@@ -119,9 +119,7 @@ fn a_move_that_was_broken_off_goes_on() {
     let mut attempts = 0;
     loop {
         let mut conn = test.connect();
-        let id = test.number(
-            "SELECT MAX(id) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()",
-        );
+        let id = connection_id(&mut conn);
         let over = std::thread::scope(|scope| {
             let moving = scope.spawn(move || migrations::migrate(&mut conn, today(), |_| ()).is_ok());
             let mut looks = 0;
@@ -230,10 +228,7 @@ fn a_day_whose_drop_was_broken_off_leaves_nothing_of_it() {
     // Broken off a hundred times, each time a little later, while logs of these days still come.
     for looks in 0.. {
         let mut conn = test.connect();
-        let id = test.number(
-            "SELECT MAX(id) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()
-             AND command = 'Sleep'",
-        );
+        let id = connection_id(&mut conn);
         let dropped = std::thread::scope(|scope| {
             let dropping = scope.spawn(move || partitions::drop_oldest_before(&mut conn, first));
             for _ in 0..looks {

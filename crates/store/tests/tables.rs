@@ -17,8 +17,8 @@ use logmon_store::db::log_summaries::SummaryFilter;
 use logmon_store::db::logs::search;
 use logmon_store::db::writer::Stored;
 use logmon_store::db::{alert_events, alerts, apps, ingest_keys, log_counts, log_summaries, rules};
-use logmon_store::testing::TestDatabase;
 use logmon_store::testing::process::{PATIENCE, eventually};
+use logmon_store::testing::{TestDatabase, connection_id};
 
 fn at(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(1_795_348_188_000_000 + micros).unwrap()
@@ -229,12 +229,7 @@ fn a_summary_replaces_what_was_there_however_many_write_it() {
 fn a_dead_connection_is_unavailable_and_the_next_one_works() {
     let test = TestDatabase::new();
     let mut conn = test.database.get().unwrap();
-    let id = {
-        use diesel::prelude::*;
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::Bigint>("CAST(CONNECTION_ID() AS SIGNED)"))
-            .get_result::<i64>(&mut *conn)
-            .unwrap()
-    };
+    let id = connection_id(&mut conn);
     test.execute(&format!("KILL {id}"));
     let error = apps::ids(&mut conn).unwrap_err();
     assert!(matches!(error, logmon_store::db::DbError::Unavailable(_)), "{error}");

@@ -181,6 +181,11 @@ fn broker_at(url: &str, prefix: &str, task_sent_events: bool) -> Broker {
     Broker::new(&settings, 8).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Under what the server knows a connection.
+pub fn connection_id(conn: &mut MysqlConnection) -> i64 {
+    crate::db::number(conn, "SELECT CAST(CONNECTION_ID() AS SIGNED) AS value").unwrap_or_else(|e| panic!("{e}"))
+}
+
 /// A key prefix of its own, whose keys are deleted at the end.
 pub struct TestBroker {
     /// Redis behind the prefix.

@@ -182,7 +182,9 @@ fn who_is_calm_again_may_pass_the_threshold_anew_and_who_is_not_may_not() {
     let watch = rig.watch();
     rig.store(&watch, 1, Level::Error, 21);
     rig.wait_for(CHECK_QUEUE, &["1 1"]);
-    assert!(rig.enough_for(1) > 60_000, "for the window");
+    assert!(rig.enough_for(1) <= 60_000, "a minute, and not the window");
+    // However slow this machine is.
+    rig.broker.connect().pexpire::<_, ()>(rig.mark(1), 600_000).unwrap();
     let again = rig.watch();
     rig.store(&again, 1, Level::Error, 1);
     rig.look(&again, 1, 101);

@@ -30,7 +30,7 @@ pub struct Passings {
 
 impl Passings {
     /// What it means that an app has so many logs for a rule at `now`. A threshold is passed once until the app is calm
-    /// again, or the window has passed in which it was.
+    /// again, or one check is no longer enough.
     pub fn judge(&self, app: AppId, rule: &WatchedRule, count: u64, now: Instant) -> Passing {
         let known = self.apps.get(&app);
         let until = known.and_then(|rules| rules.get(&rule.id));
@@ -54,7 +54,7 @@ impl Passings {
     /// Notes that a check was asked for.
     pub fn passed(&mut self, app: AppId, rule: &WatchedRule, now: Instant) {
         self.counted(app);
-        let before = self.apps.entry(app).or_default().insert(rule.id, now + rule.condition.window);
+        let before = self.apps.entry(app).or_default().insert(rule.id, now + rule.enough_for());
         self.passed += usize::from(before.is_none());
     }
 
@@ -74,6 +74,7 @@ impl Passings {
 mod tests {
     use std::time::Duration;
 
+    use super::super::Condition;
     use super::super::watched::tests::watched;
     use super::*;
     use crate::log::Level;
@@ -105,12 +106,21 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_is_passed_again_in_the_next_window() {
+    fn a_threshold_is_passed_again_each_minute_while_the_app_stays_breached() {
         let (mut passings, start) = (Passings::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        let found = [0, 599, 600, 601].map(|seconds| hear(&mut passings, 101, at(seconds)));
-        assert_eq!(found, [Passing::Passed, Passing::Same, Passing::Passed, Passing::Same]);
+        let found = [0, 59, 60, 61, 120].map(|seconds| hear(&mut passings, 101, at(seconds)));
+        assert_eq!(found, [Passing::Passed, Passing::Same, Passing::Passed, Passing::Same, Passing::Passed]);
         assert_eq!(passings.passed, 1);
+    }
+
+    #[test]
+    fn a_check_is_never_enough_for_longer_than_the_window() {
+        let of = |seconds| {
+            let condition = Condition { window: Duration::from_secs(seconds), ..rule().condition };
+            WatchedRule { condition, ..rule() }.enough_for()
+        };
+        assert_eq!([30, 60, 600, 86_400].map(|window| of(window).as_secs()), [30, 60, 60, 60]);
     }
 
     #[test]

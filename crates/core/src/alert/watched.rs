@@ -1,6 +1,7 @@
 //! The rules whose thresholds are watched while logs come in: those of which a count alone says whether they are breached.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::{Condition, ERROR_LOGS, Kind, Rule, RuleId, RuleState};
 use crate::app::AppId;
@@ -8,6 +9,9 @@ use crate::log::Level;
 
 /// How many rules are watched for an app. Further ones wait for the schedule.
 const OF_AN_APP: usize = 100;
+/// For how long one check of an app that stays breached is enough. The next one finds out what nobody else does: that the
+/// first was lost, or came too early, or that its alert was resolved since.
+const ENOUGH: Duration = Duration::from_secs(60);
 
 /// A rule that is watched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +34,11 @@ impl WatchedRule {
             && matches!(says.condition.kind, Kind::MoreThan(_))
             && says.condition.text.is_none();
         is_watched.then_some(Self { id, name: says.name, app: says.app, condition: says.condition })
+    }
+
+    /// For how long one check of an app that stays breached is enough.
+    pub fn enough_for(&self) -> Duration {
+        self.condition.window.min(ENOUGH)
     }
 
     /// Whether it is the one that the settings of the check set.
@@ -111,8 +120,6 @@ fn bit(level: Level) -> u8 {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     pub(in crate::alert) fn watched(id: i64, level: Option<Level>, threshold: u64) -> WatchedRule {

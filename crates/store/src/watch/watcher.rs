@@ -94,13 +94,14 @@ impl Watcher {
         let rules = self.rules.as_ref().ok_or("the rules are not known")?;
         let rules: Vec<&WatchedRule> = rules.of(app).collect();
         let counts = count(&mut *self.database.get().map_err(text)?, app, &rules, self.clock.now()).map_err(text)?;
-        let (now, mut asking) = (Instant::now(), Asking { broker: &self.broker, app, is_served: None });
+        let mut asking = Asking { broker: &self.broker, app, is_served: None };
         let mut calm = Vec::new();
         for (rule, count) in rules.iter().zip(&counts) {
-            match self.passings.judge(app, rule, *count, now) {
+            match self.passings.judge(app, rule, *count, Instant::now()) {
                 Passing::Passed => {
                     if asking.ask(rule)? == Asked::Yes {
-                        self.passings.passed(app, rule, now);
+                        // From now on, so that the mark is gone when this one asks again.
+                        self.passings.passed(app, rule, Instant::now());
                     }
                 }
                 Passing::Calm => calm.push(*rule),
@@ -166,7 +167,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// Asks for the check of a rule, once for all processes. Where no worker of ours would do it, the seed's task does so for
+    /// Asks for the check of a rule, once a minute for all processes while the app is not calm. Where no worker of ours would do it, the seed's task does so for
     /// the seed's rule, whoever runs that.
     fn ask(&mut self, rule: &WatchedRule) -> Result<Asked, String> {
         let is_served = match self.is_served {
@@ -182,7 +183,7 @@ impl Asking<'_> {
             return Ok(Asked::No);
         };
         let task = task.map_err(text)?;
-        let pushed = self.broker.enqueue_once(&mark(self.app, rule), rule.condition.window, &task).map_err(text)?;
+        let pushed = self.broker.enqueue_once(&mark(self.app, rule), rule.enough_for(), &task).map_err(text)?;
         if pushed == Push::Now {
             log::info!(app_id = self.app.0, rule_id = rule.id.0; "a threshold was passed: checking at once");
         }

@@ -128,7 +128,7 @@ impl Rig {
     }
 
     fn mark(&self, app: i64) -> String {
-        self.broker.broker.keys().once(&format!("check:{app}:{ERRORS}:20:600"))
+        self.broker.broker.keys().once(&format!("check:{app}:{ERRORS}:ERROR:20:600"))
     }
 
     /// For how many milliseconds a check of an app for the rule of the settings is enough still.
@@ -202,6 +202,22 @@ fn who_is_calm_again_may_pass_the_threshold_anew_and_who_is_not_may_not() {
     let fresh = rig.watch();
     rig.store(&fresh, 1, Level::Error, 1);
     eventually("calm, for who did not see it otherwise", || (rig.enough_for(1) <= 5_000).then_some(()));
+}
+
+#[test]
+fn another_level_is_another_threshold() {
+    let rig = Rig::new();
+    rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);
+    rig.rule(7, Level::Warn, 5);
+    let watch = rig.watch();
+    rig.store(&watch, 1, Level::Warn, 6);
+    rig.wait_for(CHECK_QUEUE, &["1 7"]);
+    for (level, asked) in [("'INFO'", ["1 7", "1 7"].as_slice()), ("NULL", &["1 7", "1 7", "1 7"])] {
+        rig.database.execute(&format!("UPDATE core_rule SET level = {level} WHERE id = 7"));
+        watch.rules_changed();
+        rig.store(&watch, 1, Level::Info, 6);
+        rig.wait_for(CHECK_QUEUE, asked);
+    }
 }
 
 #[test]

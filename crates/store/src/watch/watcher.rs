@@ -193,8 +193,10 @@ impl Asking<'_> {
 
 /// Under what a check is asked for once: another threshold is passed anew.
 fn mark(app: AppId, rule: &WatchedRule) -> String {
-    let (threshold, window) = (rule.condition.threshold(), rule.condition.window.as_secs());
-    format!("check:{}:{}:{threshold}:{window}", app.0, rule.id.0)
+    let condition = &rule.condition;
+    let level = condition.level.map_or("all", Level::as_str);
+    let (threshold, window) = (condition.threshold(), condition.window.as_secs());
+    format!("check:{}:{}:{level}:{threshold}:{window}", app.0, rule.id.0)
 }
 
 fn text<E: std::error::Error>(error: E) -> String {

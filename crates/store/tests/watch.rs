@@ -205,6 +205,16 @@ fn who_is_calm_again_may_pass_the_threshold_anew_and_who_is_not_may_not() {
 }
 
 #[test]
+fn logs_of_a_clock_that_is_a_little_ahead_count() {
+    let rig = Rig::new();
+    rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);
+    let watch = rig.watch();
+    rig.store_at(rig.clock.now() + TimeDelta::seconds(31), 1, Level::Error, 21);
+    rig.store(&watch, 1, Level::Error, 1);
+    rig.wait_for(CHECK_QUEUE, &["1 1"]);
+}
+
+#[test]
 fn another_level_is_another_threshold() {
     let rig = Rig::new();
     rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);

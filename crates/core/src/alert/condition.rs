@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Counts, Needs};
+use super::counts::MINUTE;
+use super::{Counts, Needs, whole_minutes};
 use crate::app::AppId;
 use crate::log::Level;
 
@@ -176,6 +177,13 @@ impl Condition {
         }
     }
 
+    /// The whole minutes whose logs may count where the window ends at `now` and still runs. Without a text all logs since its
+    /// beginning count, also those of a clock that is a little ahead: of these the minute that begins next.
+    pub fn minutes_until(&self, now: DateTime<Utc>) -> Range<DateTime<Utc>> {
+        let minutes = whole_minutes(&(self.window_start(now)..now));
+        if self.text.is_some() { minutes } else { minutes.start..minutes.end + MINUTE }
+    }
+
     /// Where the window that ends at `end` begins; the moment itself belongs to the window.
     pub fn window_start(&self, end: DateTime<Utc>) -> DateTime<Utc> {
         end - self.window
@@ -225,6 +233,19 @@ mod tests {
         ] {
             let seen = Observed { count, day_before, first: None };
             assert_eq!(rule.evaluate(start(), seen), outcome, "{count} after {day_before}");
+        }
+    }
+
+    #[test]
+    fn logs_a_little_ahead_count_until_now_but_where_a_text_bounds_them() {
+        let rule = condition(Kind::MoreThan(100));
+        let with_text = Condition { text: Some("x".to_owned()), ..rule.clone() };
+        let (minutes, seconds) = (TimeDelta::minutes, TimeDelta::seconds);
+        for (now, begins, text_ends) in [(seconds(0), minutes(-10), minutes(0)), (seconds(1), minutes(-10), minutes(1))]
+        {
+            let range = |end| start() + begins..start() + end;
+            assert_eq!(rule.minutes_until(start() + now), range(text_ends + MINUTE));
+            assert_eq!(with_text.minutes_until(start() + now), range(text_ends));
         }
     }
 

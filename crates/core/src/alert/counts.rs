@@ -12,7 +12,7 @@ use crate::app::AppId;
 use crate::log::Level;
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
-const MINUTE: TimeDelta = TimeDelta::minutes(1);
+pub(super) const MINUTE: TimeDelta = TimeDelta::minutes(1);
 
 /// Which counts have to be read.
 #[derive(Debug, Default)]

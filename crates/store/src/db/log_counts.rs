@@ -20,7 +20,7 @@ use logmon_core::summary::LevelCounts;
 use super::schema::{core_log, core_logcount, core_loghourcount};
 use super::{Connection, DbError, apps, utc};
 
-/// Exactly how many logs an app has since `since`: of a level, or of all. Reads the rows of one minute, counts for the others.
+/// Exactly how many logs an app has since `since`, whatever time it is now: of a level, or of all. Reads the rows of one minute, counts for the others.
 ///
 /// # Errors
 /// See [`DbError`].

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::{Needs, Passing, Passings, Room, WatchedRule, WatchedRules, whole_minutes};
+use logmon_core::alert::{Needs, Passing, Passings, Room, WatchedRule, WatchedRules};
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::CheckSettings;
@@ -126,7 +126,7 @@ impl Watcher {
 /// How many logs each rule finds from the beginning of its window until now: exactly, but where even those of the whole minutes
 /// are calm.
 fn count(conn: &mut Connection, app: AppId, rules: &[&WatchedRule], now: DateTime<Utc>) -> Result<Vec<u64>, DbError> {
-    let minutes = |rule: &WatchedRule| whole_minutes(&(rule.condition.window_start(now)..now));
+    let minutes = |rule: &WatchedRule| rule.condition.minutes_until(now);
     let mut needs = Needs::default();
     needs.only(app);
     rules.iter().for_each(|rule| rule.condition.add_needs(&minutes(rule), &mut needs));

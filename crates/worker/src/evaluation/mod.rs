@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use logmon_core::alert::{AlertId, Counts, Ended, Finding, Observed, Outcome, REACH, RuleId, RuleState, whole_minutes};
+use logmon_core::alert::{AlertId, Counts, Ended, Finding, Observed, Outcome, REACH, RuleId, RuleState};
 use logmon_core::app::AppId;
 use logmon_core::log::Level;
 use logmon_store::broker::hostname;
@@ -205,9 +205,8 @@ impl Run<'_> {
 
     /// The window that ends now: exactly, but only where the counts say that there may be enough.
     fn running(&mut self, plan: &Plan) -> Result<(), Failure> {
-        let window = plan.condition().window_start(self.now)..self.now;
+        let (window, outer) = (plan.window(self.now), plan.condition().minutes_until(self.now));
         for app in plan.apps(self.counts) {
-            let outer = whole_minutes(&window);
             let most = self.counts.count(app, plan.condition().level, &outer);
             if plan.condition().is_calm_up_to(most) || self.open.has(plan, app) {
                 continue;

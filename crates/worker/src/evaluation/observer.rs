@@ -57,7 +57,8 @@ impl Observer<'_> {
         self.count_logs(plan, app, window)
     }
 
-    /// What there is from the beginning of a window that ends now until now.
+    /// What there is from the beginning of a window that ends now: until now where the rule has a text, else all that is
+    /// there, also what a clock that is a little ahead has stored.
     pub(super) fn exactly_until_now(
         &mut self,
         plan: &Plan,

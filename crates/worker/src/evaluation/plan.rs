@@ -131,12 +131,13 @@ pub(super) fn needs(plans: &[Plan], changed: &[Changed], now: DateTime<Utc>, run
     let mut needs = Needs::default();
     for plan in plans {
         let condition = plan.condition();
-        let mut add = |window: Range<DateTime<Utc>>| condition.add_needs(&whole_minutes(&window), &mut needs);
-        plan.due.ends.iter().for_each(|end| add(plan.window(*end)));
+        let mut add = |minutes: Range<DateTime<Utc>>| condition.add_needs(&minutes, &mut needs);
+        let whole = |end: DateTime<Utc>| whole_minutes(&plan.window(end));
+        plan.due.ends.iter().for_each(|end| add(whole(*end)));
         let ends: BTreeSet<_> = plan.changed(changed, DateTime::UNIX_EPOCH).into_iter().map(|(end, _)| end).collect();
-        ends.into_iter().for_each(|end| add(plan.window(end)));
+        ends.into_iter().for_each(|end| add(whole(end)));
         if running && plan.looks_at_running() {
-            add(plan.window(now));
+            add(condition.minutes_until(now));
         }
     }
     needs

@@ -55,6 +55,24 @@ fn exactly_the_threshold_of_all_levels_is_calm() {
 }
 
 #[test]
+fn logs_of_a_clock_that_is_a_little_ahead_are_found_as_of_now_and_are_in_no_window_that_has_ended() {
+    let rig = Rig::new(2, 24);
+    let errors = rig.rule(&json!({"name": "errors", "threshold": 2, "window": "10m", "every": "10m"})).id;
+    rig.pass(9);
+    rig.set(rig.now() + TimeDelta::seconds(59));
+    let next = rig.now() + TimeDelta::seconds(3);
+    rig.store((0..6).map(|n| log(1 + n % 2, Level::Error, "boom", next)).collect());
+    assert_eq!(rig.evaluate(), 0);
+    assert_eq!(rig.check_app(1, errors), 1);
+    assert_eq!(rig.check(), 1, "of the other app");
+    rig.pass(1);
+    rig.evaluate();
+    let hour = rig.now().format("%H").to_string();
+    let ledger = ["09 1 3 breached", "09 2 3 breached", "10 0 0 calm"].map(|row| format!("{hour}:{row}"));
+    assert_eq!(rig.ledger(errors), ledger, "the window that has ended has none of them");
+}
+
+#[test]
 fn a_rule_that_is_no_longer_so_raises_nothing() {
     let rig = Rig::new(1, 24);
     let body = |more: &serde_json::Value| {

@@ -17,6 +17,7 @@ use logmon_core::log::{Level, Record};
 use logmon_core::tasks::{CHECK_QUEUE, CheckApp, CheckErrorLogs, CheckedApp, DEFAULT_QUEUE, Task as _};
 use logmon_core::worker::{Heartbeat, PROGRAM, Phase};
 use logmon_store::broker::WorkerId;
+use logmon_store::db::log_counts;
 use logmon_store::testing::process::{PATIENCE, eventually};
 use logmon_store::testing::{TestBroker, TestDatabase};
 use logmon_store::watch::Watch;
@@ -81,6 +82,11 @@ impl Rig {
     /// Stores logs as a process with this watch does.
     fn store(&self, watch: &Watch, app: i64, level: Level, count: usize) {
         self.store_unwatched(app, level, count);
+        Self::tell(watch, app, level, count);
+    }
+
+    /// Lets a watch hear of logs that were stored.
+    fn tell(watch: &Watch, app: i64, level: Level, count: usize) {
         let mut tally = watch.tally();
         (0..count).for_each(|_| tally.add(AppId(app), level));
         watch.stored(&tally);
@@ -212,6 +218,34 @@ fn logs_of_a_clock_that_is_a_little_ahead_count() {
     rig.store_at(rig.clock.now() + TimeDelta::seconds(31), 1, Level::Error, 21);
     rig.store(&watch, 1, Level::Error, 1);
     rig.wait_for(CHECK_QUEUE, &["1 1"]);
+}
+
+#[test]
+fn what_the_minutes_say_is_not_counted_in_the_logs() {
+    let rig = Rig::new();
+    rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);
+    let watch = rig.watch();
+    rig.store_unwatched(1, Level::Error, 21);
+    rig.database.execute("RENAME TABLE core_log TO core_log_away");
+    Rig::tell(&watch, 1, Level::Error, 21);
+    rig.wait_for(CHECK_QUEUE, &["1 1"]);
+}
+
+#[test]
+fn the_minute_in_which_the_window_begins_says_nothing_by_itself() {
+    let rig = Rig::new();
+    rig.worker("w", PROGRAM, Phase::Serving, &[CHECK_QUEUE]);
+    // The window begins half a minute after an hour of which all other minutes are in it.
+    rig.clock.set(log_counts::hour(rig.clock.now()) + TimeDelta::seconds(30));
+    rig.database.execute("UPDATE core_rule SET window_seconds = 7200");
+    let watch = rig.watch();
+    rig.store_at(rig.clock.now() - TimeDelta::seconds(7_201), 1, Level::Error, 15);
+    rig.store_at(rig.clock.now() - TimeDelta::seconds(7_200), 1, Level::Error, 4);
+    rig.store(&watch, 1, Level::Error, 16);
+    rig.look(&watch, 1, 101);
+    assert_eq!(rig.asked(CHECK_QUEUE), ["1 101"], "20 are calm");
+    rig.store(&watch, 1, Level::Error, 1);
+    rig.wait_for(CHECK_QUEUE, &["1 101", "1 1"]);
 }
 
 #[test]

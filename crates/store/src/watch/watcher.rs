@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use logmon_core::alert::{Needs, Passing, Passings, Room, WatchedRule, WatchedRules};
+use logmon_core::alert::{Needs, Passing, Passings, Room, WatchedRule, WatchedRules, minute, whole_minutes};
 use logmon_core::app::AppId;
 use logmon_core::clock::Clock;
 use logmon_core::config::CheckSettings;
@@ -123,13 +123,21 @@ impl Watcher {
     }
 }
 
-/// How many logs each rule finds from the beginning of its window until now: exactly, but where even those of the whole minutes
-/// are calm.
+/// How many logs each rule finds from the beginning of its window until now: exactly, but where those of the minutes say it, as
+/// even all of them are calm, or those are too many that lie in the window wholly.
 fn count(conn: &mut Connection, app: AppId, rules: &[&WatchedRule], now: DateTime<Utc>) -> Result<Vec<u64>, DbError> {
     let minutes = |rule: &WatchedRule| rule.condition.minutes_until(now);
     let mut needs = Needs::default();
     needs.only(app);
-    rules.iter().for_each(|rule| rule.condition.add_needs(&minutes(rule), &mut needs));
+    // The minute in which the window begins, unless it begins with it.
+    let edge = |rule: &WatchedRule| {
+        let start = rule.condition.window_start(now);
+        whole_minutes(&(minute(start)..start))
+    };
+    for rule in rules {
+        rule.condition.add_needs(&minutes(rule), &mut needs);
+        needs.add(&edge(rule), rule.condition.level);
+    }
     let counts = log_counts::load(conn, &needs)?;
     let mut exactly: HashMap<(Option<Level>, Duration), u64> = HashMap::new();
     let mut count = |rule: &&WatchedRule| {
@@ -137,6 +145,10 @@ fn count(conn: &mut Connection, app: AppId, rules: &[&WatchedRule], now: DateTim
         let most = counts.count(app, condition.level, &minutes(rule));
         if condition.is_calm_up_to(most) {
             return Ok(most);
+        }
+        let least = most.saturating_sub(counts.count(app, condition.level, &edge(rule)));
+        if !condition.is_calm_up_to(least) {
+            return Ok(least);
         }
         let place = (condition.level, condition.window);
         if let Some(found) = exactly.get(&place) {

@@ -76,11 +76,13 @@ mod tests {
     use clap::{Command, FromArgMatches as _};
 
     use super::*;
-    use crate::tasks::QUEUES;
+    use crate::tasks::{CHECK_QUEUE, QUEUES};
 
     #[test]
-    fn the_queues_of_all_tasks_are_served_unless_others_are_named() {
+    fn the_queues_of_all_tasks_are_served_unless_others_are_named_that_of_the_checks_first() {
         let arguments = WorkerSettings::augment_args(Command::new("test")).get_matches_from(["test"]);
-        assert_eq!(WorkerSettings::from_arg_matches(&arguments).unwrap().queues, QUEUES);
+        let queues = WorkerSettings::from_arg_matches(&arguments).unwrap().queues;
+        assert_eq!(queues, QUEUES);
+        assert_eq!(queues[0], CHECK_QUEUE);
     }
 }

@@ -187,15 +187,16 @@ impl Asking<'_> {
             None => self.broker.is_served(CHECK_QUEUE).map_err(text)?,
         };
         self.is_served = Some(is_served);
-        let task = if is_served {
-            CheckApp::call(&CheckedApp { app: self.app, rule: rule.id })
+        let (task, enough) = if is_served {
+            (CheckApp::call(&CheckedApp { app: self.app, rule: rule.id }), rule.enough_for())
         } else if rule.is_of_the_settings() {
-            CheckErrorLogs::call(&NoInput {})
+            // All that is asked for lies there until a worker comes, and each looks at all apps.
+            (CheckErrorLogs::call(&NoInput {}), rule.condition.window)
         } else {
             return Ok(Asked::No);
         };
         let task = task.map_err(text)?;
-        let pushed = self.broker.enqueue_once(&mark(self.app, rule), rule.enough_for(), &task).map_err(text)?;
+        let pushed = self.broker.enqueue_once(&mark(self.app, rule), enough, &task).map_err(text)?;
         if pushed == Push::Now {
             log::info!(app_id = self.app.0, rule_id = rule.id.0; "a threshold was passed: checking at once");
         }

@@ -55,7 +55,8 @@ pub(crate) fn evaluate(context: &Context, windows: Windows) -> Result<u64, Failu
     let levels: Vec<Level> = levels.into_iter().collect();
     let reading = evaluations::read(&mut conn, minute, &levels, |changed| plan::needs(&plans, changed, now, running))?;
     let open = Open::new(&alerts::open_alerts(&mut conn, None)?);
-    let mut run = Run { context, conn: &mut conn, now, started, counts: &reading.counts, open, raised: 0 };
+    let mut run =
+        Run { context, conn: &mut conn, now, started, counts: &reading.counts, open, settled: None, raised: 0 };
     for plan in &plans {
         run.late(plan, &reading.changed)?;
     }
@@ -70,8 +71,8 @@ pub(crate) fn evaluate(context: &Context, windows: Windows) -> Result<u64, Failu
     Ok(raised)
 }
 
-/// Evaluates a rule for one app from the beginning of its window until now, and says how many alerts were raised. Reads nothing
-/// of any other app.
+/// Evaluates a rule for one app from the beginning of its window until now, or since its last alert was resolved, and says how
+/// many alerts were raised. Reads nothing of any other app.
 ///
 /// # Errors
 /// See [`Failure`].
@@ -90,7 +91,8 @@ pub(crate) fn evaluate_app(context: &Context, app: AppId, rule: RuleId) -> Resul
     needs.only(app);
     let counts = log_counts::load(&mut conn, &needs)?;
     let open = Open::new(&alerts::open_alerts(&mut conn, Some(app))?);
-    let mut run = Run { context, conn: &mut conn, now, started, counts: &counts, open, raised: 0 };
+    let settled = alerts::last_resolved(&mut conn, plan.id(), app)?;
+    let mut run = Run { context, conn: &mut conn, now, started, counts: &counts, open, settled, raised: 0 };
     run.running(&plan)?;
     Ok(run.raised)
 }
@@ -126,6 +128,8 @@ struct Run<'a> {
     started: Instant,
     counts: &'a Counts,
     open: Open,
+    /// What was there before counts for nothing as of now: somebody has seen to it.
+    settled: Option<DateTime<Utc>>,
     raised: u64,
 }
 
@@ -205,7 +209,8 @@ impl Run<'_> {
 
     /// The window that ends now: exactly, but only where the counts say that there may be enough.
     fn running(&mut self, plan: &Plan) -> Result<(), Failure> {
-        let (window, outer) = (plan.window(self.now), plan.condition().minutes_until(self.now));
+        let (mut window, outer) = (plan.window(self.now), plan.condition().minutes_until(self.now));
+        window.start = self.settled.map_or(window.start, |settled| window.start.max(settled));
         for app in plan.apps(self.counts) {
             let most = self.counts.count(app, plan.condition().level, &outer);
             if plan.condition().is_calm_up_to(most) || self.open.has(plan, app) {

@@ -73,6 +73,26 @@ fn logs_of_a_clock_that_is_a_little_ahead_are_found_as_of_now_and_are_in_no_wind
 }
 
 #[test]
+fn what_was_there_when_its_alert_was_resolved_raises_no_other() {
+    let rig = Rig::new(1, 24);
+    let errors = rig.rule(&json!({"name": "errors", "threshold": 2, "window": "2h", "every": "10m"})).id;
+    rig.pass(5);
+    let store = |count: i64| {
+        rig.store((1..=count).map(|n| log(1, Level::Error, "boom", rig.now() - TimeDelta::seconds(n))).collect());
+    };
+    store(3);
+    assert_eq!(rig.check_app(1, errors), 1);
+    let now = rig.now().format("%Y-%m-%d %H:%M:%S");
+    rig.database.execute(&format!("UPDATE core_alert SET is_resolved = 1, resolved_at = '{now}'"));
+    rig.pass(1);
+    store(2);
+    assert_eq!(rig.check_app(1, errors), 0, "two more are not too many");
+    store(1);
+    assert_eq!(rig.check_app(1, errors), 1);
+    assert_eq!(rig.open().remove(0).finding.unwrap().count, 3);
+}
+
+#[test]
 fn a_rule_that_is_no_longer_so_raises_nothing() {
     let rig = Rig::new(1, 24);
     let body = |more: &serde_json::Value| {

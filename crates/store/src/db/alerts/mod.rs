@@ -8,7 +8,7 @@ mod repeat;
 mod settle;
 
 pub use change::{ChangeAlertError, TOGETHER_MAX, Together, UNDO, Undone, change, open_ids, resolve_together, undo};
-pub use raise::{Breach, OpenAlert, Raised, breached_again, open_alerts, raise, resolve_by_itself};
+pub use raise::{Breach, OpenAlert, Raised, breached_again, last_resolved, open_alerts, raise, resolve_by_itself};
 pub use repeat::{repeat, unheeded};
 pub use settle::{settle, unsettled};
 

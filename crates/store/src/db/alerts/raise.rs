@@ -79,6 +79,20 @@ pub fn open_alerts(conn: &mut Connection, app: Option<AppId>) -> Result<Vec<Open
     Ok(rows.into_iter().map(open).collect())
 }
 
+/// When the last alert of a rule and an app was resolved, where that is known: Django does not say it.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn last_resolved(conn: &mut Connection, rule: RuleId, app: AppId) -> Result<Option<DateTime<Utc>>, DbError> {
+    let at: Option<NaiveDateTime> = core_alert::table
+        .filter(core_alert::app_id.eq(app.0))
+        .filter(core_alert::rule_id.eq(rule.0))
+        .filter(core_alert::is_resolved.eq(true))
+        .select(diesel::dsl::max(core_alert::resolved_at))
+        .first(conn)?;
+    Ok(at.map(utc))
+}
+
 /// Raises an alert for a window that has had none, of a rule and an app that have no open one, however many try at once; and
 /// writes the window's row of the ledger, whatever becomes of it.
 ///

@@ -282,6 +282,7 @@ fn a_silent_database_makes_nobody_wait_long() {
     // What was asked meanwhile is never answered, and is given up.
     proxy.set(Weather::Fair);
     eventually("the API to recover by itself", || (api.post("/api/logs/", &log).status == 201).then_some(()));
+    assert!(!api.process.said().contains("has no bound"), "{}", api.process.said());
 }
 
 #[test]

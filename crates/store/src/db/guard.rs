@@ -12,9 +12,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::prelude::*;
-use nix::sys::socket::{
-    AddressFamily, Shutdown, SockaddrIn, SockaddrIn6, SockaddrLike as _, SockaddrStorage, getpeername, shutdown,
-};
+use nix::sys::socket::{Shutdown, SockaddrIn, SockaddrIn6, SockaddrStorage, getpeername, shutdown};
 use url::{Host, Url};
 
 /// How long the server may take to say its first word, in seconds.
@@ -90,11 +88,12 @@ impl Socket {
         Some(Self { fd, inode })
     }
 
-    /// Whether its other end may be the database: it has this port, or is a file.
+    /// Whether its other end may be the database: it has this port, or is a file. A pair of sockets within the process has no
+    /// file.
     fn leads_to(&self, port: u16) -> bool {
         let Ok(peer) = getpeername::<SockaddrStorage>(self.fd) else { return false };
         let (v4, v6) = (peer.as_sockaddr_in().map(SockaddrIn::port), peer.as_sockaddr_in6().map(SockaddrIn6::port));
-        peer.family() == Some(AddressFamily::Unix) || v4.or(v6) == Some(port)
+        peer.as_unix_addr().is_some_and(|peer| peer.path().is_some()) || v4.or(v6) == Some(port)
     }
 
     /// Whether it waits for this port to let it in: it has no other end yet.
@@ -241,7 +240,28 @@ fn watch() {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
     use super::*;
+
+    #[test]
+    fn only_a_socket_to_a_port_or_a_file_may_lead_to_the_database() {
+        let socket = |fd: RawFd| Socket::at(Path::new(&format!("/proc/self/fd/{fd}"))).unwrap();
+        let pair = UnixStream::pair().unwrap();
+        assert!(!socket(pair.0.as_raw_fd()).leads_to(3_306));
+        let path = std::env::temp_dir().join(format!("logmon-guard-{}", std::process::id()));
+        let file = UnixListener::bind(&path).unwrap();
+        assert!(socket(UnixStream::connect(&path).unwrap().as_raw_fd()).leads_to(3_306));
+        std::fs::remove_file(&path).unwrap();
+        drop(file);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        assert!(socket(stream.as_raw_fd()).leads_to(address.port()));
+        assert!(!socket(stream.as_raw_fd()).leads_to(address.port() ^ 1));
+    }
 
     #[test]
     fn connecting_has_a_bound_wherever_libmariadb_lets_it_be_said() {

@@ -1,13 +1,15 @@
 //! `/api/`: where the lists are.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use actix_web::http::header::HOST;
 use actix_web::web::Json;
 use actix_web::{HttpRequest, Responder};
 
-const NAMES: [&str; 9] =
-    ["logs", "alerts", "apps", "rules", "summaries", "schedules", "dead-letters", "queues", "workers"];
+use crate::routes;
+
+static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| routes::lists().collect());
 
 /// The lists with their addresses; `.json` and the query go along, as in DRF's router.
 #[utoipa::path(
@@ -23,6 +25,6 @@ pub async fn show(request: HttpRequest) -> impl Responder {
         "" => String::new(),
         query => format!("?{query}"),
     };
-    let address = |name: &'static str| (name, format!("{scheme}://{host}/api/{name}{suffix}{query}"));
-    Json(NAMES.map(address).into_iter().collect::<BTreeMap<_, _>>())
+    let address = |name: &&'static str| (*name, format!("{scheme}://{host}/api/{name}{suffix}{query}"));
+    Json(NAMES.iter().map(address).collect::<BTreeMap<_, _>>())
 }

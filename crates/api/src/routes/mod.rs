@@ -117,6 +117,13 @@ pub fn configure(config: &mut ServiceConfig) {
     config.service(others.default_service(web::to(not_found))).default_service(web::to(not_found));
 }
 
+/// The names of the lists below `/api`.
+pub fn lists() -> impl Iterator<Item = &'static str> {
+    let has_list = |endpoint: &Endpoint| endpoint.operations.iter().any(|(method, _)| *method == HttpMethod::Get);
+    let name = |endpoint: Endpoint| endpoint.path.strip_prefix('/').filter(|name| !name.contains('/'));
+    api().into_iter().filter(has_list).filter_map(name)
+}
+
 /// Where a URL lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {

@@ -177,6 +177,21 @@ fn forty_bombs_at_once_do_not_raise_the_memory_much() {
 }
 
 #[test]
+fn the_root_leads_to_each_list() {
+    let system = System::new();
+    let api = system.serve();
+    let root = api.get("/api/").json();
+    let names: Vec<&String> = root.as_object().unwrap().keys().collect();
+    assert!(
+        ["channels", "deliveries", "logs", "reports", "silences"].iter().all(|name| names.iter().any(|n| n == name))
+    );
+    for (name, address) in root.as_object().unwrap() {
+        let path = address.as_str().unwrap().split_once(&api.address).unwrap().1;
+        assert_eq!((path, api.get(path).status), (format!("/api/{name}/").as_str(), 200));
+    }
+}
+
+#[test]
 fn every_answer_carries_an_id_and_a_hidden_cause_stays_hidden() {
     let system = System::new();
     let api = system.serve();

@@ -156,3 +156,22 @@ fn whoever_has_a_channel_is_named_when_it_is_to_be_deleted() {
     assert_eq!(channels::delete(&mut conn, SHOP).unwrap(), Deleted::Yes);
     assert_eq!(channels::delete(&mut conn, SHOP).unwrap(), Deleted::NoSuch);
 }
+
+#[test]
+fn whoever_has_a_channel_that_is_gone_is_saved_without_it() {
+    let test = TestDatabase::new();
+    make_channel(&test);
+    let mut conn = test.connect();
+    let rule = rules::create(&mut conn, &rule(&[SHOP]), now()).unwrap();
+    let reader = subscribers::create(&mut conn, &subscriber(&[SHOP]), now()).unwrap();
+    test.execute("DELETE FROM core_channel");
+    let kept = rules::get(&mut conn, rule.id).unwrap().unwrap();
+    assert_eq!(kept.says.channels, []);
+    rules::update(&mut conn, rule.id, kept.updated_at, &kept.says, now()).unwrap();
+    let kept = subscribers::get(&mut conn, reader.id).unwrap().unwrap();
+    assert_eq!(kept.says.channels, []);
+    subscribers::update(&mut conn, reader.id, &kept.says).unwrap();
+    make_channel(&test);
+    assert_eq!(rules::get(&mut conn, rule.id).unwrap().unwrap().says.channels, []);
+    assert_eq!(subscribers::get(&mut conn, reader.id).unwrap().unwrap().says.channels, []);
+}

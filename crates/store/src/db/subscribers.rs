@@ -9,7 +9,7 @@ use logmon_core::page::Page;
 use logmon_core::report::{NewSubscriber, Scope, SubscriberId};
 use thiserror::Error;
 
-use super::schema::{core_subscriber, core_subscriberchannel};
+use super::schema::{core_channel, core_subscriber, core_subscriberchannel};
 use super::{Connection, DbError, Retryable, channels, transaction, utc};
 
 /// A subscriber that is kept.
@@ -180,7 +180,9 @@ pub(super) fn lock(conn: &mut Connection, id: SubscriberId) -> Result<bool, DbEr
 }
 
 fn with_channels(conn: &mut Connection, rows: Vec<SubscriberRow>) -> Result<Vec<Subscriber>, DbError> {
+    // The database does not keep a channel that a subscriber has from being deleted.
     let pairs: Vec<(i64, i64)> = core_subscriberchannel::table
+        .inner_join(core_channel::table.on(core_channel::id.eq(core_subscriberchannel::channel_id)))
         .select((core_subscriberchannel::subscriber_id, core_subscriberchannel::channel_id))
         .filter(core_subscriberchannel::subscriber_id.eq_any(rows.iter().map(|row| row.id)))
         .order((core_subscriberchannel::subscriber_id, core_subscriberchannel::channel_id))

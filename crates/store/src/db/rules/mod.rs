@@ -19,7 +19,7 @@ use logmon_core::page::Page;
 
 pub use save::{RULES_MAX, SaveRuleError, apply, create, delete, update};
 
-use super::schema::{core_rule, core_rulechannel};
+use super::schema::{core_channel, core_rule, core_rulechannel};
 use super::{Connection, DbError, channels, utc};
 
 #[derive(Queryable, Selectable)]
@@ -142,7 +142,9 @@ pub fn evaluated(conn: &mut Connection, until: &[(RuleId, DateTime<Utc>)]) -> Re
 
 fn with_channels(conn: &mut Connection, rows: Vec<RuleRow>) -> Result<Vec<Rule>, DbError> {
     let ids = rows.iter().map(|row| row.id);
+    // The database does not keep a channel that a rule has from being deleted.
     let pairs: Vec<(i64, i64)> = core_rulechannel::table
+        .inner_join(core_channel::table.on(core_channel::id.eq(core_rulechannel::channel_id)))
         .select((core_rulechannel::rule_id, core_rulechannel::channel_id))
         .filter(core_rulechannel::rule_id.eq_any(ids))
         .order((core_rulechannel::rule_id, core_rulechannel::channel_id))

@@ -244,3 +244,18 @@ fn what_is_read_is_what_the_bars_show() {
         assert_eq!(counted.len(), bars * if levels.is_empty() { 3 } else { 1 });
     }
 }
+
+#[test]
+fn counts_of_nothing_are_left_out() {
+    let test = TestDatabase::new();
+    test.execute(
+        "INSERT INTO core_app (id, name, owner, created_at) VALUES (1, 'a', '', '2026-11-23');
+         INSERT INTO core_logcount (app_id, level, minute, count) VALUES (1, 'INFO', '2026-11-23', 0);
+         INSERT INTO core_loghourcount (app_id, level, hour, count) VALUES (1, 'INFO', '2026-11-23', 0)",
+    );
+    let start: DateTime<Utc> = "2026-11-23T00:00:00Z".parse().unwrap();
+    for length in [TimeDelta::hours(1), TimeDelta::hours(48)] {
+        let buckets = Buckets::over(&(start..start + length), 60).unwrap();
+        assert_eq!(log_counts::in_buckets(&mut test.connect(), &buckets, &[], &[]).unwrap(), []);
+    }
+}

@@ -160,7 +160,7 @@ pub fn in_buckets(
         in_minutes(conn, &range, apps, levels)?
     };
     let mut found: BTreeMap<(usize, Level), u64> = BTreeMap::new();
-    for (time, level, count) in rows {
+    for (time, level, count) in rows.into_iter().filter(|(.., count)| *count > 0) {
         if let (Some(place), Some(level)) = (buckets.place(utc(time)), Level::from_filter(&level)) {
             *found.entry((place, level)).or_default() += unsigned(count);
         }
@@ -241,7 +241,7 @@ fn in_minutes(
             .zip([info, warn, error])
             .map(move |(level, count)| (minute, level.as_str().to_owned(), count))
     };
-    Ok(rows.into_iter().flat_map(of_levels).filter(|(.., count)| *count > 0).collect())
+    Ok(rows.into_iter().flat_map(of_levels).collect())
 }
 
 /// Deletes an app's counts.

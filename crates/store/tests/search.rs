@@ -311,6 +311,31 @@ fn a_page_reads_few_rows_wherever_it_is() {
 }
 
 #[test]
+fn what_a_day_is_full_of_is_found_without_reading_the_day() {
+    let test = TestDatabase::new();
+    // The newest hour has none of it. All lie within few moments, so that their ids order them too.
+    test.execute(
+        "INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1, 'INFO', 'timeout', '2026-11-20 08:00' + INTERVAL seq DIV 5000 SECOND FROM seq_1_to_120000;
+         INSERT INTO core_log (app_id, level, message, created_at) VALUES (1, 'INFO', 'quiet', '2026-11-20 06:00'),
+           (1, 'INFO', 'quiet', '2026-11-20 12:00');
+         ANALYZE TABLE core_log",
+    );
+    let mut conn = test.connect();
+    let own = -rows_read(&mut conn) + rows_read(&mut conn);
+    for order in [Order::NewestFirst, Order::OldestFirst] {
+        let (filter, _) = LogFilter::from_query(&[("q".to_owned(), "timeout".to_owned())], at(0)).unwrap();
+        let before = rows_read(&mut conn);
+        let found = search::list(&mut conn, &filter, order, Page { limit: 3, after: None }, LONG).unwrap();
+        let read = rows_read(&mut conn) - before - own;
+        let ids: Vec<i64> = found.iter().map(|log| log.id.0).collect();
+        let expected = if order == Order::NewestFirst { [120_000, 119_999, 119_998] } else { [1, 2, 3] };
+        assert_eq!(ids, expected, "{order:?}");
+        assert!(read < 100_000, "{order:?}: {read} rows were read for 3 of 120,000");
+    }
+}
+
+#[test]
 fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
     let test = TestDatabase::new();
     let pairs = [("q".to_owned(), "m".to_owned())];

@@ -51,11 +51,15 @@ pub(super) enum Way<'a> {
     Pairs(&'a [(AppId, Level)]),
     /// All, in the order of time.
     InOrder,
-    /// All of a range, as they lie, and sorted afterwards.
+    /// Those of a range, as they lie, and sorted afterwards: at most [`MANY`], whichever come first. The column `place.found`
+    /// says how many there are.
     Range,
-    /// All of the days that a range lies in, as they lie, and sorted afterwards.
+    /// The same of the days that a range lies in.
     Days,
 }
+
+/// With so many that are wanted, what is read as they lie ends: it would only be noted and sorted for a page that has few.
+pub(super) const MANY: u32 = 10_000;
 
 impl<'a, C> LogPage<'a, C> {
     /// These columns of the logs that are come by in a way and hold to `conditions`: at most `limit` of them, within `left`.
@@ -124,7 +128,7 @@ impl<'a, C> LogPage<'a, C> {
                 out.push_sql(&format!("{} LIMIT {}", self.order_by("core_log."), self.limit));
             }
             // Sorted with what is found. Were it sorted here, the place of each log would be noted, wanted or not.
-            Way::Range | Way::Days => out.push_sql(&format!(" LIMIT {}", u64::MAX)),
+            Way::Range | Way::Days => out.push_sql(&format!(" LIMIT {MANY}")),
         }
         Ok(())
     }
@@ -141,14 +145,15 @@ impl<C: QueryFragment<Mysql>> QueryFragment<Mysql> for LogPage<'_, C> {
         if let (Way::InOrder | Way::Pairs(_), [(index, of)]) = (self.way, parts.as_slice()) {
             return self.first(index, of, out);
         }
-        out.push_sql(" FROM (SELECT created_at, id FROM (");
+        let found = if matches!(self.way, Way::Range | Way::Days) { ", COUNT(*) OVER () AS found" } else { "" };
+        out.push_sql(&format!(" FROM (SELECT created_at, id{found} FROM ("));
         for (number, (index, of)) in parts.iter().enumerate() {
             out.push_sql(if number == 0 { "(SELECT created_at, id" } else { " UNION ALL (SELECT created_at, id" });
             self.first(index, of, out.reborrow())?;
             out.push_sql(")");
         }
         out.push_sql(&format!(
-            ") AS found{} LIMIT {}) AS place \
+            ") AS places{} LIMIT {}) AS place \
              JOIN core_log ON core_log.created_at = place.created_at AND core_log.id = place.id{}",
             self.order_by(""),
             self.limit,

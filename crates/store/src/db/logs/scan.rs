@@ -2,20 +2,22 @@
 //!
 //! The piece next to the page is read in the order of time, up to the last log that is wanted. Where that is not enough, so
 //! few are wanted that the other pieces are read as they lie, forward, and what is found is sorted: half the cost a log.
+//! A piece where it turns out to be much is read again, in the order of time.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, DurationRound as _, NaiveDateTime, TimeDelta, Utc};
+use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Datetime, Nullable};
+use diesel::sql_types::{Bigint, Datetime, Nullable};
 use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
 use super::super::{Connection, DbError, utc};
 use super::LogRow;
 use super::filter::{Condition, of_apps_and_levels};
-use super::page::{LogPage, Way, in_time, select_within};
+use super::page::{LogPage, MANY, Way, in_time, select_within};
 use super::search::conditions;
 
 /// How long the first piece is.
@@ -51,7 +53,14 @@ pub(super) fn list(
         wanted.extend(conditions(&of, order, page));
         wanted.extend(levels);
         let left = end.saturating_duration_since(began);
-        found.extend(LogPage::new(LogRow::as_select(), way, &wanted, order, limit, left).load::<LogRow>(conn)?);
+        let of_piece = sql::<Bigint>(if matches!(way, Way::InOrder) { "0" } else { "place.found" });
+        let columns = (LogRow::as_select(), of_piece);
+        let rows: Vec<(LogRow, i64)> = LogPage::new(columns, way, &wanted, order, limit, left).load(conn)?;
+        if rows.first().is_some_and(|(_, of_piece)| *of_piece >= i64::from(MANY)) {
+            way = Way::InOrder;
+            continue;
+        }
+        found.extend(rows.into_iter().map(|(row, _)| row));
         match order {
             Order::NewestFirst => rest.end = piece.start,
             Order::OldestFirst => rest.start = piece.end,

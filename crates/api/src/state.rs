@@ -105,8 +105,8 @@ impl State {
         Self {
             database_turns: Arc::new(Semaphore::new(stores.database_connections)),
             broker_turns: Arc::new(Semaphore::new(usize::try_from(BROKER_CONNECTIONS).unwrap_or(1))),
-            count_turns: Arc::new(Semaphore::new(busy(stores.database_connections))),
-            search_turns: Arc::new(Semaphore::new(busy(stores.database_connections))),
+            count_turns: Arc::new(Semaphore::new(busy(stores.database_connections / 4))),
+            search_turns: Arc::new(Semaphore::new(busy(stores.database_connections / 2))),
             export_turns: Arc::new(Semaphore::new(EXPORTS)),
             apps: Apps::default(),
             metrics: Metrics::new(stores.writer.figures(), &tails),
@@ -162,9 +162,16 @@ impl State {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, DbError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        let database = self.database.clone();
-        let run = move || work(&mut *database.get()?).map_err(Into::into);
-        bounded("the database", self.count_turns.clone(), run).await
+        let count = async {
+            let turn = Arc::clone(&self.count_turns).acquire_owned().await;
+            let turn = turn.map_err(|e| ApiError::internal(e.to_string()))?;
+            let work = move |conn: &mut Connection| {
+                let _turn = turn;
+                work(conn)
+            };
+            self.database(work).await
+        };
+        in_time("the database", count).await
     }
 
     /// The right to look for a text in these apps, or in all when there are none, until it is dropped. Who has asked first is
@@ -261,11 +268,11 @@ impl State {
     }
 }
 
-/// How much runs at once of what keeps a processor busy: with more, all of it would only take longer, and half of the
-/// connections are for those who know where to look.
+/// How much runs at once of what keeps a processor busy, on these connections: with more, all of it would only take longer.
+/// Searches have half of all connections at most, counts a quarter; the others are for those who know where to look.
 fn busy(connections: usize) -> usize {
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    processors.max(2).min(connections / 2).max(1)
+    processors.max(2).min(connections).max(1)
 }
 
 /// The connections that a server is built on.
@@ -308,6 +315,10 @@ async fn bounded<T: Send + 'static>(
         });
         running.await.map_err(|e| ApiError::internal(e.to_string()))?
     };
+    in_time(what, work).await
+}
+
+async fn in_time<T>(what: &'static str, work: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     tokio::time::timeout(DEADLINE, work)
         .await
         .unwrap_or_else(|_| Err(ApiError::unavailable(format!("{what} did not answer in time"))))

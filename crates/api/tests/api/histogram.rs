@@ -170,3 +170,24 @@ fn wrong_parameters_are_named_all_at_once() {
     assert_eq!(get(&api, "since=2100-01-01T00:00:00Z")["total"], json!({"INFO": 0, "WARN": 0, "ERROR": 0}));
     assert_eq!(api.send("DELETE", "/api/logs/histogram/", &[], None).status, 405);
 }
+
+#[test]
+fn counts_and_searches_together_leave_connections_to_the_others() {
+    let system = System::new();
+    let api = &system.serve_with(&[("DATABASE_CONNECTIONS", "4")]);
+    // Each reads this table, and waits for as long as it is locked.
+    let mut holder = system.database.session();
+    holder.execute("LOCK TABLES core_loghourcount WRITE");
+    let slow = ["/api/logs/histogram/?since=now-30d", "/api/logs/?q=x&app=1"];
+    let statuses = std::thread::scope(|scope| {
+        let waiting: Vec<_> =
+            slow.into_iter().cycle().take(8).map(|path| scope.spawn(move || api.get(path).status)).collect();
+        while waiting.iter().any(|waiting| !waiting.is_finished()) {
+            assert_eq!(api.get("/api/apps/").status, 200);
+        }
+        waiting.into_iter().map(|waiting| waiting.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(statuses.iter().all(|status| [503, 429].contains(status)), "{statuses:?}");
+    holder.execute("UNLOCK TABLES");
+    get(api, "since=now-30d");
+}

@@ -107,6 +107,11 @@ impl<T> Listing<T> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(place);
+        Self::until(next, rows, view)
+    }
+
+    /// A page of `rows`; the next one, if there is one, begins behind `next`.
+    pub fn until<R>(next: Option<Cursor>, rows: Vec<R>, view: impl Fn(R) -> T) -> Self {
         Self { rows: rows.into_iter().map(view).collect(), next, list: None, pinned: Vec::new() }
     }
 

@@ -126,7 +126,7 @@ fn query(random: &mut StdRng) -> Vec<(String, String)> {
 fn pages(test: &TestDatabase, filter: &LogFilter, order: Order, limit: u32) -> Vec<Log> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = search::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap();
+        let page = search::list(&mut test.connect(), filter, order, Page { limit, after }, LONG).unwrap().logs;
         let Some(last) = page.last() else { return all };
         after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
         all.extend(page);
@@ -302,7 +302,7 @@ fn a_page_reads_few_rows_wherever_it_is() {
             let created_at = "2026-11-23T00:00:00Z".parse::<DateTime<Utc>>().unwrap() - TimeDelta::days(days);
             let page = Page { limit: 20, after: Some(Cursor { created_at, id: 20_000 }) };
             let before = rows_read(&mut conn);
-            let found = search::list(&mut conn, &filter, order, page, LONG).unwrap();
+            let found = search::list(&mut conn, &filter, order, page, LONG).unwrap().logs;
             let read = rows_read(&mut conn) - before - own;
             assert_eq!(found.len(), 20, "{query}");
             assert!(read < 1_200, "{query}, {days} days ago: {read} of 40,000 rows were read");
@@ -326,7 +326,7 @@ fn what_a_day_is_full_of_is_found_without_reading_the_day() {
     for order in [Order::NewestFirst, Order::OldestFirst] {
         let (filter, _) = LogFilter::from_query(&[("q".to_owned(), "timeout".to_owned())], at(0)).unwrap();
         let before = rows_read(&mut conn);
-        let found = search::list(&mut conn, &filter, order, Page { limit: 3, after: None }, LONG).unwrap();
+        let found = search::list(&mut conn, &filter, order, Page { limit: 3, after: None }, LONG).unwrap().logs;
         let read = rows_read(&mut conn) - before - own;
         let ids: Vec<i64> = found.iter().map(|log| log.id.0).collect();
         let expected = if order == Order::NewestFirst { [120_000, 119_999, 119_998] } else { [1, 2, 3] };
@@ -349,7 +349,7 @@ fn a_search_ends_at_its_deadline_and_leaves_none_behind() {
     let ended = search::list(&mut conn, &filter, order, page, Duration::from_millis(50));
     assert!(matches!(ended, Err(DbError::TooSlow)), "{ended:?}");
     lock.execute("UNLOCK TABLES");
-    assert_eq!(search::list(&mut conn, &filter, order, page, LONG).unwrap(), []);
+    assert_eq!(search::list(&mut conn, &filter, order, page, LONG).unwrap().logs, []);
     let left = diesel::select(sql::<Bigint>("CAST(@@SESSION.max_statement_time * 1000000 AS SIGNED)"));
     assert_eq!(left.get_result::<i64>(&mut conn).unwrap(), 0);
 }

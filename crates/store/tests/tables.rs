@@ -49,7 +49,8 @@ fn text_and_times_come_back_as_they_went_in() {
     let app = app(&test, "shop");
     let messages = ["支付超时 🚨 naïve", "\u{202e}\u{1b}[2J\r\n\t", "'; DROP TABLE core_log; --", &"x".repeat(100_000)];
     let ids = store(&test, messages.iter().map(|message| log(app, Level::Warn, message, 123_456)).collect());
-    let mut stored = search::list(&mut test.connect(), &LogFilter::default(), Order::NewestFirst, FIRST, LONG).unwrap();
+    let mut stored =
+        search::list(&mut test.connect(), &LogFilter::default(), Order::NewestFirst, FIRST, LONG).unwrap().logs;
     stored.reverse();
     assert_eq!(stored.iter().map(|log| log.id).collect::<Vec<_>>(), ids);
     assert_eq!(stored.iter().map(|log| log.message.as_str()).collect::<Vec<_>>(), messages);
@@ -72,11 +73,13 @@ fn pages_show_every_row_once_while_rows_arrive() {
         LogFilter { apps: vec![shop, pay], levels: vec![Level::Error], ..LogFilter::default() },
         LogFilter { levels: vec![Level::Warn, Level::Info], ..LogFilter::default() },
     ] {
-        let all =
-            search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 1_000, after: None }, LONG).unwrap();
+        let all = search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 1_000, after: None }, LONG)
+            .unwrap()
+            .logs;
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
-            let page = search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 7, after }, LONG).unwrap();
+            let page =
+                search::list(&mut conn, &filter, Order::NewestFirst, Page { limit: 7, after }, LONG).unwrap().logs;
             let Some(last) = page.last() else { break };
             after = Some(Cursor { created_at: last.created_at, id: last.id.0 });
             seen.extend(page);

@@ -103,6 +103,27 @@ fn pages_keep_to_the_range_of_the_first_and_to_their_own_list() {
 }
 
 #[test]
+fn a_page_of_long_logs_ends_early_and_goes_on() {
+    let system = System::new();
+    let api = system.serve();
+    system.database.execute(
+        "INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1, 'INFO', CONCAT(seq, REPEAT('x', 6 * 1024 * 1024)), NOW(6) FROM seq_1_to_7",
+    );
+    let (mut path, mut pages) = (Some("/api/logs/?app=1".to_owned()), Vec::new());
+    while let Some(address) = path {
+        let answer = api.get(&address);
+        let number = |log: &Value| log["message"].as_str().unwrap().chars().next().unwrap();
+        pages.push(answer.json().as_array().unwrap().iter().map(number).collect::<String>());
+        path = next(&answer);
+    }
+    assert_eq!(pages, ["765", "432", "1"]);
+    let id = api.get("/api/logs/?app=1&limit=1").json()[0]["id"].clone();
+    let context = api.get(&format!("/api/logs/{id}/context/")).json();
+    assert_eq!((context["before"].as_array().unwrap().len(), &context["more_before"]), (3, &json!(true)));
+}
+
+#[test]
 fn the_newest_match_outside_an_empty_range_is_told() {
     let system = System::new();
     let api = system.serve();

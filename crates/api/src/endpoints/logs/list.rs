@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::Page;
-use logmon_store::db::logs::search;
+use logmon_store::db::logs::search::{self, LogsPage};
 
 use super::document::{FilterParameters, OrderName, RangeParameters};
 use super::{DEADLINE, LogView, place};
@@ -28,7 +28,7 @@ const UNTIL: HeaderName = HeaderName::from_static("x-logmon-until");
 /// The logs that a filter lets through, a page at a time.
 ///
 /// A text is looked for in a bounded range, which the answer names. The next page keeps to the range of the first one,
-/// also where that was told from now on backwards.
+/// also where that was told from now on backwards. A page of very long logs ends before its limit.
 #[utoipa::path(
     get,
     path = "/api/logs/",
@@ -54,12 +54,13 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
     let ends = ends_of(&filter);
     let end = Instant::now() + DEADLINE;
     let turn = if filter.reads_text() { Some(state.search_turn(&filter.apps).await?) } else { None };
-    let page_and_one = Listing::<LogView>::one_more(page);
     let found = state.database(move |conn| {
         let _turn = turn;
-        search::list(conn, &filter, order, page_and_one, end.saturating_duration_since(Instant::now()))
+        search::list(conn, &filter, order, page, end.saturating_duration_since(Instant::now()))
     });
-    let mut answer = Listing::new(found.await?, page, place, LogView::from).tied_to(list, pinned(&ends)).customize();
+    let LogsPage { logs, has_more } = found.await?;
+    let next = logs.last().filter(|_| has_more).map(place);
+    let mut answer = Listing::until(next, logs, LogView::from).tied_to(list, pinned(&ends)).customize();
     for End { header, time, .. } in ends {
         answer = answer.insert_header((header, time));
     }

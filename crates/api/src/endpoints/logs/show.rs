@@ -77,13 +77,14 @@ pub async fn context(id: Path<String>, request: HttpRequest, state: Data<State>)
     let (before, after) = errors.into_result((before, after))?;
     let found = state.database(move |conn| {
         let Some(hit) = logs::find(conn, id)? else { return Ok(None) };
-        let side = |order, n: u32| (order, Page { limit: n + 1, after: Some(place(&hit)) });
+        let side = |order, n: u32| (order, Page { limit: n, after: Some(place(&hit)) });
         let mut read = |(order, page)| search::list(conn, &all_of_app(&hit), order, page, DEADLINE);
         let (older, newer) = (read(side(Order::NewestFirst, before))?, read(side(Order::OldestFirst, after))?);
         Ok::<_, ApiError>(Some((older, hit, newer)))
     });
-    let (mut older, hit, mut newer) = found.await?.ok_or_else(none)?;
-    let (more_before, more_after) = (cut(&mut older, before), cut(&mut newer, after));
+    let (older, hit, newer) = found.await?.ok_or_else(none)?;
+    let (more_before, more_after) = (older.has_more, newer.has_more);
+    let (older, mut newer) = (older.logs, newer.logs);
     let last_of = |logs: &[Log]| place(logs.last().unwrap_or(&hit));
     let mut links = Vec::new();
     if more_before {
@@ -118,14 +119,6 @@ fn number(text: Option<&str>) -> Result<u32, Vec<String>> {
 
 fn all_of_app(log: &Log) -> LogFilter {
     LogFilter { apps: vec![log.app], ..LogFilter::default() }
-}
-
-/// Cuts what was read at `n`, and says whether there was more.
-fn cut(logs: &mut Vec<Log>, n: u32) -> bool {
-    let n = usize::try_from(n).unwrap_or(usize::MAX);
-    let more = logs.len() > n;
-    logs.truncate(n);
-    more
 }
 
 /// The list that goes on behind a place.

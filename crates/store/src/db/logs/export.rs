@@ -7,19 +7,15 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
-use diesel::sql_types::{Bool, Nullable, Text};
 use logmon_core::app::AppId;
 use logmon_core::log::{Level, Log, LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
-use super::super::schema::core_log;
 use super::super::{Connection, DbError};
-use super::LogRow;
 use super::choice::{Choice, Reading};
 use super::filter::of_apps_and_levels;
 use super::page::{LogPage, Way};
+use super::short::{Short, short};
 use super::{choice, search};
 
 /// How many logs are read at a time. Without the long ones, which are read one by one, they take 8 MiB at most.
@@ -38,8 +34,7 @@ pub struct Walk {
     order: Order,
     /// Where each app and level that is asked for lies in an index; `None` until that is known.
     pairs: Option<Option<Vec<(AppId, Level)>>>,
-    /// Logs, without their texts where these are long.
-    waiting: VecDeque<(LogRow, bool)>,
+    waiting: VecDeque<Short>,
     after: Option<Cursor>,
     /// What is still to be looked at; `None` at the end.
     rest: Option<LogFilter>,
@@ -74,15 +69,9 @@ impl Walk {
             let Some(rest) = self.rest.take() else { return Ok(Step::End) };
             self.read(&rest)?;
         }
-        let Some((log, is_long)) = self.waiting.pop_front() else { return Ok(Step::Nothing) };
-        let log = Log::from(log);
-        self.after = Some(Cursor { created_at: log.created_at, id: log.id.0 });
-        if !is_long {
-            return Ok(Step::Log(Box::new(log)));
-        }
-        // One that has gone since is no longer a log.
-        let whole = super::get(&mut self.conn, log.id, log.created_at)?;
-        Ok(whole.map_or(Step::Nothing, |log| Step::Log(Box::new(log))))
+        let Some(short) = self.waiting.pop_front() else { return Ok(Step::Nothing) };
+        self.after = Some(short.place());
+        Ok(short.whole(&mut self.conn)?.map_or(Step::Nothing, |log| Step::Log(Box::new(log))))
     }
 
     /// Reads the next page, and says what is still to be looked at behind it.
@@ -103,7 +92,7 @@ impl Walk {
         }
         let way = pairs.as_deref().map_or(Way::InOrder, Way::Pairs);
         let statement = LogPage::new(short(), way, &conditions, order, PAGE, DEADLINE);
-        let rows: Vec<(LogRow, bool)> = statement.load(&mut self.conn)?;
+        let rows: Vec<Short> = statement.load(&mut self.conn)?;
         self.pairs = Some(pairs);
         self.rest = if u32::try_from(rows.len()).is_ok_and(|rows| rows < PAGE) { far } else { Some(rest.clone()) };
         self.waiting = rows.into();
@@ -122,41 +111,4 @@ impl Walk {
         }
         (near, Some(far))
     }
-}
-
-/// The columns of a [`LogRow`], and whether its texts are long.
-type Short = (
-    (
-        core_log::id,
-        core_log::level,
-        SqlLiteral<Text>,
-        core_log::created_at,
-        core_log::app_id,
-        SqlLiteral<Nullable<Text>>,
-        core_log::trace_id,
-        core_log::span_id,
-        core_log::received_at,
-        core_log::timestamp_clamped,
-    ),
-    SqlLiteral<Bool>,
-);
-
-/// Texts of over 8 KiB are left out.
-fn short() -> Short {
-    let message = sql::<Text>("IF(LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192, '', message)");
-    let attributes =
-        sql::<Nullable<Text>>("IF(LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192, NULL, attributes)");
-    let columns = (
-        core_log::id,
-        core_log::level,
-        message,
-        core_log::created_at,
-        core_log::app_id,
-        attributes,
-        core_log::trace_id,
-        core_log::span_id,
-        core_log::received_at,
-        core_log::timestamp_clamped,
-    );
-    (columns, sql::<Bool>("LENGTH(message) + COALESCE(LENGTH(attributes), 0) > 8192"))
 }

@@ -8,6 +8,7 @@ mod page;
 pub mod samples;
 mod scan;
 pub mod search;
+mod short;
 pub mod tail;
 mod text;
 

@@ -15,10 +15,10 @@ use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::{Cursor, Page};
 
 use super::super::{Connection, DbError, utc};
-use super::LogRow;
 use super::filter::{Condition, of_apps_and_levels};
 use super::page::{LogPage, MANY, Way, in_time, select_within};
 use super::search::conditions;
+use super::short::{Short, short};
 
 /// How long the first piece is.
 const NEAR: TimeDelta = TimeDelta::hours(1);
@@ -38,8 +38,8 @@ pub(super) fn list(
     order: Order,
     page: Page,
     end: Instant,
-) -> Result<Vec<LogRow>, DbError> {
-    let mut found: Vec<LogRow> = Vec::new();
+) -> Result<Vec<Short>, DbError> {
+    let mut found: Vec<Short> = Vec::new();
     let Some(mut rest) = span(conn, filter, order, page.after, end)? else { return Ok(found) };
     let (mut piece, mut way, mut days) = (near(&rest, order), Way::InOrder, 1);
     loop {
@@ -54,8 +54,8 @@ pub(super) fn list(
         wanted.extend(levels);
         let left = end.saturating_duration_since(began);
         let of_piece = sql::<Bigint>(if matches!(way, Way::InOrder) { "0" } else { "place.found" });
-        let columns = (LogRow::as_select(), of_piece);
-        let rows: Vec<(LogRow, i64)> = LogPage::new(columns, way, &wanted, order, limit, left).load(conn)?;
+        let columns = (short(), of_piece);
+        let rows: Vec<(Short, i64)> = LogPage::new(columns, way, &wanted, order, limit, left).load(conn)?;
         if rows.first().is_some_and(|(_, of_piece)| *of_piece >= i64::from(MANY)) {
             way = Way::InOrder;
             continue;

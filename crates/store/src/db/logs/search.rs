@@ -14,17 +14,29 @@ use logmon_core::page::{Cursor, Page};
 
 use super::super::schema::core_log;
 use super::super::{Connection, DbError, utc};
-use super::LogRow;
 use super::choice::{Choice, Reading};
 use super::filter::{Condition, of_apps_and_levels, of_the_rest};
 use super::page::{LogPage, Way};
+use super::short::{Short, short};
 use super::{choice, scan};
 
 /// With fewer pairs than these, every day is looked into at once; with more, or none, first the one that is next to the page.
 const PAIRS_FEW: usize = 5;
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// A page of the logs that a filter lets through, in an order. It takes no longer than `deadline`.
+/// The logs of a page take so much together, but for the last one: then it ends before its limit.
+pub const PAGE_BYTES: usize = 16 << 20;
+
+/// A page of logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsPage {
+    /// The logs.
+    pub logs: Vec<Log>,
+    /// Whether there are more behind them.
+    pub has_more: bool,
+}
+
+/// A page of the logs that a filter lets through, in an order. Finding them takes no longer than `deadline`.
 ///
 /// # Errors
 /// [`DbError::TooSlow`] after the deadline; else see [`DbError`].
@@ -34,13 +46,36 @@ pub fn list(
     order: Order,
     page: Page,
     deadline: Duration,
-) -> Result<Vec<Log>, DbError> {
-    let end = Instant::now() + deadline;
+) -> Result<LogsPage, DbError> {
+    let one_more = Page { limit: page.limit.saturating_add(1), ..page };
+    let found = find(conn, filter, order, one_more, Instant::now() + deadline)?;
+    let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
+    let (count, mut logs, mut bytes) = (found.len(), Vec::new(), 0);
+    for (number, short) in found.into_iter().take(limit).enumerate() {
+        if bytes >= PAGE_BYTES {
+            log::debug!(count = number; "a page of logs ends early: they are long");
+            return Ok(LogsPage { logs, has_more: true });
+        }
+        if let Some(log) = short.whole(conn)? {
+            bytes +=
+                log.message.len() + log.extra.attributes.as_ref().map_or(0, |attributes| attributes.as_str().len());
+            logs.push(log);
+        }
+    }
+    Ok(LogsPage { logs, has_more: count > limit })
+}
+
+fn find(
+    conn: &mut Connection,
+    filter: &LogFilter,
+    order: Order,
+    page: Page,
+    end: Instant,
+) -> Result<Vec<Short>, DbError> {
     let reading = if filter.reads_text() { Reading::Texts } else { Reading::Page };
     let Choice { pairs, all_costs_less, edge } = choice::choose(conn, filter, order, page, reading)?;
     if reading == Reading::Texts && (pairs.is_none() || all_costs_less) {
-        let rows = scan::list(conn, filter, order, page, end)?;
-        return Ok(rows.into_iter().map(Log::from).collect());
+        return scan::list(conn, filter, order, page, end);
     }
     let read = |conn: &mut Connection, filter: &LogFilter, page: Page, way: Way<'_>| {
         let left = end.saturating_duration_since(Instant::now());
@@ -48,9 +83,7 @@ pub fn list(
         if matches!(way, Way::InOrder) {
             conditions.extend(of_apps_and_levels(&filter.apps, &filter.levels));
         }
-        let rows: Vec<LogRow> =
-            LogPage::new(LogRow::as_select(), way, &conditions, order, page.limit, left).load(conn)?;
-        Ok::<_, DbError>(rows.into_iter().map(Log::from).collect::<Vec<_>>())
+        LogPage::new(short(), way, &conditions, order, page.limit, left).load::<Short>(conn)
     };
     let by_pairs = pairs.as_deref().map_or(Way::InOrder, Way::Pairs);
     // What is read in order begins with a look into each day that may have some of it.
@@ -64,12 +97,12 @@ pub fn list(
     };
     let Some(edge) = edge else { return read(conn, filter, page, by_pairs) };
     let (near, far) = parted(filter, order, edge);
-    let mut logs = read(conn, &near, page, if all_costs_less { Way::InOrder } else { by_pairs })?;
-    let limit = page.limit.saturating_sub(u32::try_from(logs.len()).unwrap_or(u32::MAX));
+    let mut found = read(conn, &near, page, if all_costs_less { Way::InOrder } else { by_pairs })?;
+    let limit = page.limit.saturating_sub(u32::try_from(found.len()).unwrap_or(u32::MAX));
     if limit > 0 {
-        logs.extend(read(conn, &far, Page { limit, ..page }, by_pairs)?);
+        found.extend(read(conn, &far, Page { limit, ..page }, by_pairs)?);
     }
-    Ok(logs)
+    Ok(found)
 }
 
 /// The newest log that a filter would let through but for its range, which it lies outside of. `None` also where there is
@@ -84,8 +117,8 @@ pub fn newest_outside(conn: &mut Connection, filter: &LogFilter, deadline: Durat
     for side in [later, earlier].into_iter().flatten() {
         let left = end.saturating_duration_since(Instant::now());
         let found = list(conn, &side, Order::NewestFirst, Page { limit: 1, after: None }, left)?;
-        if !found.is_empty() {
-            return Ok(found.into_iter().next());
+        if let Some(log) = found.logs.into_iter().next() {
+            return Ok(Some(log));
         }
     }
     Ok(None)

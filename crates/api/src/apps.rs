@@ -1,7 +1,6 @@
-//! The apps that are known to exist: no request asks the database for one that has sent logs before.
+//! The apps that are known to exist: no request asks the database for one of them, and logs can be queued while it is away.
 //!
-//! One that was removed is found when its logs are stored; a thread finds it where nobody stores any, because they are only
-//! queued.
+//! A thread reads which there are. One that was removed is also found when its logs are stored.
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,7 +9,7 @@ use std::time::Duration;
 use logmon_core::app::AppId;
 use logmon_store::db::{Database, DbError, apps};
 
-/// How often the known apps are looked for.
+/// How often it is read which apps there are.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The apps. Clones share them.
@@ -24,7 +23,7 @@ impl Apps {
     }
 
     /// Adds apps that were found, and gives all.
-    pub fn add(&self, found: Vec<AppId>) -> Arc<HashSet<AppId>> {
+    pub fn add(&self, found: impl IntoIterator<Item = AppId>) -> Arc<HashSet<AppId>> {
         self.change(|apps| apps.extend(found))
     }
 
@@ -35,26 +34,30 @@ impl Apps {
         });
     }
 
-    /// Starts the thread that forgets those that are gone. It ends with the process.
+    /// Starts the thread that learns of new ones, and forgets those that are gone. It ends with the process.
     pub fn watch(&self, database: Database) {
         let apps = self.clone();
         std::thread::spawn(move || {
             loop {
-                std::thread::sleep(INTERVAL);
                 // Without the database nobody knows which are gone: all are kept.
                 if let Err(error) = apps.look(&database) {
-                    log::debug!("whether the apps are still there is not known: {error}");
+                    log::debug!("which apps there are is not known: {error}");
                 }
+                std::thread::sleep(INTERVAL);
             }
         });
     }
 
     fn look(&self, database: &Database) -> Result<(), DbError> {
-        let known: Vec<AppId> = self.all().iter().copied().collect();
-        let found: HashSet<AppId> = apps::known(&mut *database.get()?, &known)?.into_iter().collect();
-        for app in known.into_iter().filter(|app| !found.contains(app)) {
+        let known = self.all();
+        let found: HashSet<AppId> = apps::ids(&mut *database.get()?)?.into_iter().collect();
+        for app in known.difference(&found) {
             log::info!(app_id = app.0; "an app is gone");
-            self.remove(app);
+            self.remove(*app);
+        }
+        if !found.is_subset(&known) {
+            log::debug!(count = found.len(); "the apps are known");
+            self.add(found);
         }
         Ok(())
     }

@@ -151,17 +151,21 @@ fn without_the_database_a_queued_batch_is_known_all_the_same() {
     let system = System::new();
     let (proxy, url) = Proxy::before(&system.database.url());
     let api = system.serve_with(&[("DATABASE_URL", &url)]);
+    // One that has stored nothing knows the apps as well.
+    let fresh = system.serve_with(&[("DATABASE_URL", &url), ("LOG_LEVEL", "debug")]);
     let before = post_async(&api, Some("before"), &log("m"));
+    fresh.process.wait_for_line("the apps are known");
     for weather in [Weather::Cut, Weather::Silent] {
         proxy.set(weather);
         let key = format!("{weather:?}");
         let first = post_async(&api, Some(&key), &log("m"));
         assert_eq!(first.status, 202);
+        assert_eq!(post_async(&fresh, None, &log("m")).status, 202);
         assert_known(&api, &key, &log("m"), &first);
         assert_known(&api, "before", &log("m"), &before);
         assert_eq!(post(&api, "new", &log("m")).status, 503, "what is to be stored at once needs it");
     }
-    assert_eq!(waiting(&system), 3);
+    assert_eq!(waiting(&system), 5);
 }
 
 #[test]

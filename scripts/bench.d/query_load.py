@@ -24,6 +24,8 @@ INGEST_RATE = 20_000
 BATCH = 500
 # A statement that reads more rows than these scans.
 SCANS = 1_000
+# So many times what it takes by itself may a call take while logs come in.
+BUSY_MOST = 2
 
 
 class Client:
@@ -33,8 +35,14 @@ class Client:
         self.connection = http.client.HTTPConnection(api, timeout=30)
 
     def get(self, address):
-        self.connection.request("GET", address)
-        answer = self.connection.getresponse()
+        try:
+            self.connection.request("GET", address)
+            answer = self.connection.getresponse()
+        except http.client.RemoteDisconnected:
+            # It was idle for longer than the server keeps a connection; the next request opens another.
+            self.connection.close()
+            self.connection.request("GET", address)
+            answer = self.connection.getresponse()
         return answer, answer.read()
 
     def post(self, address, body, kind="application/x-ndjson"):
@@ -238,13 +246,15 @@ def main():
             row(call.name, call.wanted_ms, "refused")
             continue
         refused = quiet["refused"] + busy["refused"]
-        notes = ([f"{refused} refused"] if refused else []) + (["OVER"] if quiet["p99"] > call.wanted_ms else [])
-        over += quiet["p99"] > call.wanted_ms
+        is_over = quiet["p99"] > call.wanted_ms or busy["p99"] > BUSY_MOST * quiet["p99"]
+        notes = ([f"{refused} refused"] if refused else []) + (["OVER"] if is_over else [])
+        over += is_over
         row(call.name, call.wanted_ms, f"{quiet['p50']:.1f}", f"{quiet['p99']:.1f}", f"{quiet['rate']:.0f}", f"{read}",
             f"{busy['p50']:.1f}", f"{busy['p99']:.1f}", f"{busy['p99'] / quiet['p99']:.2f}", *notes)
     after, refused = ingest.end()
     print(f"\n{over} of {len(there)} over what is wanted; {len(calls) - len(there)} calls not there")
-    print("busy: while logs come in at 20,000/s in batches of 500; wanted: p99 at most 2.00 times, and 0.90 of the logs")
+    print("busy: while logs come in at 20,000/s in batches of 500; "
+          f"wanted: p99 at most {BUSY_MOST:.2f} times, and 0.90 of the logs")
     print(f"logs/s that were taken: {before:.0f} without the calls, {after:.0f} with them, {after / before:.2f}; {refused} refused")
     with open(os.path.join(os.path.dirname(path), "plans"), "w") as file:
         file.write("\n\n".join(explained) + "\n")

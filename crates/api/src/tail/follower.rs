@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use logmon_core::log::{LogId, Seen};
-use logmon_store::db::logs::tail;
+use logmon_store::db::logs::{LogsPage, tail};
 
 use super::Tails;
 use crate::error::ApiError;
@@ -71,10 +71,9 @@ enum Found {
 }
 
 async fn look(tails: &Tails, state: &State, seen: Seen) -> Result<Found, ApiError> {
-    let logs = state.database(move |conn| tail::unseen(conn, &seen, LOGS)).await?;
-    let all = logs.len() < usize::try_from(LOGS).unwrap_or(usize::MAX);
+    let LogsPage { logs, has_more } = state.database(move |conn| tail::unseen(conn, &seen, LOGS)).await?;
     let last = tails.publish(logs);
-    Ok(if all { Found::All(last) } else { Found::Some })
+    Ok(if has_more { Found::Some } else { Found::All(last) })
 }
 
 /// The newest ids of the past seconds, to tell which of them are old enough.

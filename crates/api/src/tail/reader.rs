@@ -1,11 +1,12 @@
 //! One reader: what it missed since it last read, then what is new.
 
 use std::convert::Infallible;
+use std::future::ready;
 
 use actix_web::web::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use logmon_core::log::{LogFilter, Seen};
-use logmon_store::db::logs::tail;
+use logmon_store::db::logs::{LogsPage, tail};
 use tokio::sync::mpsc::Receiver;
 
 use super::event::Event;
@@ -39,8 +40,8 @@ pub async fn stream(
         let (state, filter) = (state.clone(), filter.clone());
         async move { missed?.next(&state, &filter).await }
     });
-    let events = stream::iter(begin).chain(missed).chain(live(joined.events));
-    Ok(events.map(Ok))
+    let events = stream::iter(begin).map(Some).chain(missed).chain(live(joined.events).map(Some));
+    Ok(events.scan((), |(), events| ready(events)).map(Ok))
 }
 
 fn live(events: Receiver<Bytes>) -> impl Stream<Item = Bytes> {
@@ -56,19 +57,25 @@ struct Missed {
 }
 
 impl Missed {
-    /// The next events, and what is missed behind them.
-    async fn next(mut self, state: &State, filter: &LogFilter) -> Option<(Bytes, Option<Self>)> {
+    /// The next events, and what is missed behind them. No events, where they cannot be read: the stream ends there, and the
+    /// reader comes back with what it has.
+    async fn next(mut self, state: &State, filter: &LogFilter) -> Option<(Option<Bytes>, Option<Self>)> {
         if self.had == self.now {
             return None;
         }
         if self.left == 0 {
-            return Some((Event::gap(&self.now).into_bytes(), None));
+            return Some((Some(Event::gap(&self.now).into_bytes()), None));
         }
         let had = self.had.clone();
-        // The reader comes back with what it has where the database is away.
-        let logs = state.database(move |conn| tail::unseen(conn, &had, follower::LOGS)).await.ok()?;
-        let all = logs.len() < usize::try_from(follower::LOGS).unwrap_or(usize::MAX);
-        self.left = self.left.saturating_sub(follower::LOGS);
+        let read = state.database(move |conn| tail::unseen(conn, &had, follower::LOGS)).await;
+        let LogsPage { logs, has_more } = match read {
+            Ok(page) => page,
+            Err(error) => {
+                log::warn!("a tail ends before what was missed is read: {}", error.cause().unwrap_or_default());
+                return Some((None, None));
+            }
+        };
+        self.left = self.left.saturating_sub(u32::try_from(logs.len()).unwrap_or(u32::MAX));
         let mut events = Vec::new();
         for log in logs {
             // What is not in `now` comes by itself.
@@ -76,7 +83,6 @@ impl Missed {
                 events.extend_from_slice(&Event::log(&log, &self.had).into_bytes());
             }
         }
-        let rest = if all { None } else { Some(self) };
-        Some((events.into(), rest))
+        Some((Some(events.into()), has_more.then_some(self)))
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use logmon_store::testing::process::{PATIENCE, Signal, eventually};
+use logmon_store::testing::proxy::{Proxy, Weather};
 use serde_json::{Value, json};
 
 use super::common::{Api, System};
@@ -134,6 +135,47 @@ fn what_is_stored_comes_by_itself_from_whichever_process() {
         row.as_object().unwrap().keys().collect::<Vec<_>>()
     );
     drop(worker);
+}
+
+#[test]
+fn who_comes_back_while_the_database_is_silent_is_sent_away_and_misses_nothing() {
+    let system = System::new();
+    let (proxy, url) = Proxy::before(&system.database.url());
+    let api = system.serve_with(&[("DATABASE_URL", &url)]);
+    let all = Tail::open(&api.address, "", None);
+    push(&api, 1, "INFO", "had");
+    let had = all.next("log").id.unwrap();
+    for message in ["one", "two"] {
+        push(&api, 1, "INFO", message);
+        assert_eq!(all.message(), message);
+    }
+    proxy.set(Weather::Silent);
+    let back = Tail::open(&api.address, "", Some(&had));
+    assert!(matches!(back.events.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected)));
+    proxy.set(Weather::Fair);
+    eventually("the API to recover", || (api.get("/api/apps/").status == 200).then_some(()));
+    let back = Tail::open(&api.address, "", Some(&had));
+    assert_eq!(["one", "two"].map(|_| back.message()), ["one", "two"]);
+}
+
+#[test]
+fn long_logs_are_read_few_at_a_time_and_all_of_them_come() {
+    let system = System::new();
+    let api = system.serve();
+    let all = Tail::open(&api.address, "", None);
+    push(&api, 1, "INFO", "had");
+    let had = all.next("log").id.unwrap();
+    let before = api.process.memory_peak();
+    system.database.execute(
+        "INSERT INTO core_log (app_id, level, message, created_at)
+         SELECT 1, 'INFO', CONCAT(seq, REPEAT('x', 2 * 1024 * 1024)), NOW(6) FROM seq_100_to_199",
+    );
+    let number = |tail: &Tail| tail.message()[..3].parse::<u32>().unwrap();
+    assert!((100..200).all(|expected| number(&all) == expected));
+    let back = Tail::open(&api.address, "", Some(&had));
+    assert!((100..200).all(|expected| number(&back) == expected));
+    let rise = api.process.memory_peak() - before;
+    assert!(rise < 96 * 1024 * 1024, "{rise} bytes more");
 }
 
 #[test]

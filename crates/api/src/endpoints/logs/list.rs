@@ -9,7 +9,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use logmon_core::field::FieldErrors;
 use logmon_core::log::{LogFilter, Order};
 use logmon_core::page::Page;
-use logmon_store::db::logs::search::{self, LogsPage};
+use logmon_store::db::logs::{LogsPage, search};
 
 use super::document::{FilterParameters, OrderName, RangeParameters};
 use super::{DEADLINE, LogView, place};

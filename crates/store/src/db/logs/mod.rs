@@ -49,6 +49,15 @@ impl From<LogRow> for Log {
     }
 }
 
+/// A page of logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogsPage {
+    /// The logs.
+    pub logs: Vec<Log>,
+    /// Whether there may be more behind them.
+    pub has_more: bool,
+}
+
 /// The log with an id and this time, if it is there.
 ///
 /// # Errors

@@ -17,24 +17,15 @@ use super::super::{Connection, DbError, utc};
 use super::choice::{Choice, Reading};
 use super::filter::{Condition, of_apps_and_levels, of_the_rest};
 use super::page::{LogPage, Way};
-use super::short::{Short, short};
-use super::{choice, scan};
+use super::short::{Short, short, whole};
+use super::{LogsPage, choice, scan};
 
 /// With fewer pairs than these, every day is looked into at once; with more, or none, first the one that is next to the page.
 const PAIRS_FEW: usize = 5;
 const DAY: TimeDelta = TimeDelta::days(1);
 
 /// The logs of a page take so much together, but for the last one: then it ends before its limit.
-pub const PAGE_BYTES: usize = 16 << 20;
-
-/// A page of logs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogsPage {
-    /// The logs.
-    pub logs: Vec<Log>,
-    /// Whether there are more behind them.
-    pub has_more: bool,
-}
+const PAGE_BYTES: usize = 16 << 20;
 
 /// A page of the logs that a filter lets through, in an order. Finding them takes no longer than `deadline`.
 ///
@@ -50,19 +41,9 @@ pub fn list(
     let one_more = Page { limit: page.limit.saturating_add(1), ..page };
     let found = find(conn, filter, order, one_more, Instant::now() + deadline)?;
     let limit = usize::try_from(page.limit).unwrap_or(usize::MAX);
-    let (count, mut logs, mut bytes) = (found.len(), Vec::new(), 0);
-    for (number, short) in found.into_iter().take(limit).enumerate() {
-        if bytes >= PAGE_BYTES {
-            log::debug!(count = number; "a page of logs ends early: they are long");
-            return Ok(LogsPage { logs, has_more: true });
-        }
-        if let Some(log) = short.whole(conn)? {
-            bytes +=
-                log.message.len() + log.extra.attributes.as_ref().map_or(0, |attributes| attributes.as_str().len());
-            logs.push(log);
-        }
-    }
-    Ok(LogsPage { logs, has_more: count > limit })
+    let count = found.len();
+    let page = whole(conn, found.into_iter().take(limit), PAGE_BYTES)?;
+    Ok(LogsPage { has_more: page.has_more || count > limit, ..page })
 }
 
 fn find(

@@ -9,7 +9,7 @@ use logmon_core::page::Cursor;
 
 use super::super::schema::core_log;
 use super::super::{Connection, DbError, utc};
-use super::LogRow;
+use super::{LogRow, LogsPage};
 
 /// A log, without its message and attributes where they are long.
 #[derive(Queryable)]
@@ -32,6 +32,29 @@ impl Short {
         let log = Log::from(self.row);
         if self.is_long { super::get(conn, log.id, log.created_at) } else { Ok(Some(log)) }
     }
+}
+
+/// Logs as they are, in their order, until these have so many bytes; and whether that was not all of them.
+///
+/// # Errors
+/// See [`DbError`].
+pub(super) fn whole(
+    conn: &mut Connection,
+    found: impl IntoIterator<Item = Short>,
+    bytes: usize,
+) -> Result<LogsPage, DbError> {
+    let (mut logs, mut left) = (Vec::new(), bytes);
+    for short in found {
+        if left == 0 {
+            return Ok(LogsPage { logs, has_more: true });
+        }
+        if let Some(log) = short.whole(conn)? {
+            let attributes = log.extra.attributes.as_ref().map_or(0, |attributes| attributes.as_str().len());
+            left = left.saturating_sub(log.message.len() + attributes);
+            logs.push(log);
+        }
+    }
+    Ok(LogsPage { logs, has_more: false })
 }
 
 /// The columns of a [`Short`].

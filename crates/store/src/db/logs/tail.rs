@@ -3,14 +3,18 @@
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use logmon_core::log::{Log, LogId, Seen};
+use logmon_core::log::{LogId, Seen};
 
 use super::super::schema::core_log;
 use super::super::{Connection, DbError};
-use super::LogRow;
+use super::LogsPage;
+use super::short::{Short, short, whole};
 
 /// How many gaps are looked into, the newest ones. There are as many only where the ids of a statement lie apart.
 const GAPS_MAX: usize = 100;
+
+/// So much is read at a time, but for the last log: each reader that comes back has it in memory.
+const BYTES: usize = 4 << 20;
 
 /// The newest ids, the largest first.
 ///
@@ -22,12 +26,12 @@ pub fn newest(conn: &mut Connection, limit: u32) -> Result<Vec<LogId>, DbError> 
     Ok(ids.into_iter().map(LogId).collect())
 }
 
-/// Logs that are not among `seen`: first what has come to be in its gaps, then those with larger ids. Fewer than `limit` are
-/// all of them.
+/// Logs that are not among `seen`, at most `limit`: first what has come to be in its gaps, then those with larger ids. They end
+/// earlier once they have [`BYTES`].
 ///
 /// # Errors
 /// See [`DbError`].
-pub fn unseen(conn: &mut Connection, seen: &Seen, limit: u32) -> Result<Vec<Log>, DbError> {
+pub fn unseen(conn: &mut Connection, seen: &Seen, limit: u32) -> Result<LogsPage, DbError> {
     let mut rows = match in_gaps(seen) {
         Some(in_gaps) => read(conn, in_gaps, limit)?,
         None => Vec::new(),
@@ -36,7 +40,9 @@ pub fn unseen(conn: &mut Connection, seen: &Seen, limit: u32) -> Result<Vec<Log>
     if left > 0 {
         rows.extend(read(conn, Box::new(core_log::id.gt(seen.last().0)), left)?);
     }
-    Ok(rows.into_iter().map(Log::from).collect())
+    let is_full = u32::try_from(rows.len()).is_ok_and(|count| count >= limit);
+    let page = whole(conn, rows, BYTES)?;
+    Ok(LogsPage { has_more: page.has_more || is_full, ..page })
 }
 
 type Condition = Box<dyn BoxableExpression<core_log::table, Mysql, SqlType = Bool>>;
@@ -53,7 +59,7 @@ fn in_gaps(seen: &Seen) -> Option<Condition> {
     })
 }
 
-fn read(conn: &mut Connection, condition: Condition, limit: u32) -> Result<Vec<LogRow>, DbError> {
-    let rows = core_log::table.select(LogRow::as_select()).filter(condition);
+fn read(conn: &mut Connection, condition: Condition, limit: u32) -> Result<Vec<Short>, DbError> {
+    let rows = core_log::table.select(short()).filter(condition);
     Ok(rows.order(core_log::id.asc()).limit(limit.into()).load(conn)?)
 }

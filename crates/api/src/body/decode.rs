@@ -18,7 +18,7 @@ use crate::error_code::ErrorCode;
 /// How many bodies are decoded at once: each that is no batch may hold up to `BODY_LIMIT` bytes.
 const AT_ONCE: usize = 2;
 /// How many times as large as its compressed form a body may be.
-const RATIO_MAX: usize = 100;
+const RATIO_MAX: usize = 500;
 /// Below so many decoded bytes the ratio is nobody's business.
 const RATIO_FROM: usize = 1024 * 1024;
 const STEP: usize = 16 * 1024;
@@ -70,7 +70,8 @@ impl Coding {
     fn decode(self, body: &[u8], intake: Intake) -> Result<Incoming, ApiError> {
         match (self, body) {
             (Self::Zstd, _) => {
-                let decoder = StreamingDecoder::new(body).map_err(|e| malformed(&e))?;
+                let decoder =
+                    StreamingDecoder::new(body).map_err(|_other| malformed(&"it does not begin as zstd does"))?;
                 read(decoder, body.len(), intake)
             }
             (Self::Gzip | Self::Deflate, [0x1f, 0x8b, ..]) => read(MultiGzDecoder::new(body), body.len(), intake),

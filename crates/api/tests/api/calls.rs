@@ -150,6 +150,8 @@ fn batches_come_compressed_in_lines_and_within_bounds() {
     {
         assert_eq!(send("gzip", body).status, status);
     }
+    let other = send("zstd", &gzip(b"{}")).json();
+    assert!(other["detail"].as_str().unwrap().ends_with("it does not begin as zstd does"), "{other}");
     // Within the size, but a thousand times as large as what was sent.
     assert_eq!(send("gzip", &gzip(&vec![b'\n'; 2_900_000])).status, 413);
     assert_eq!(send("identity", "1\n".repeat(10_001).as_bytes()).status, 413);

@@ -48,6 +48,7 @@ fn a_fragment_of_a_message_is_found_in_any_language() {
     );
     assert_eq!(messages(&api, "q=PAYMENT"), ["Payment timed out after 30 s", "payment ok"], "within a day");
     assert_eq!(messages(&api, "q=payment&since=now-30d").len(), 3);
+    assert_eq!(messages(&api, "q=payment&until=9999-12-31T00:00:00Z").len(), 2, "of the day before now");
     assert_eq!(messages(&api, "q=payment+-ok"), ["Payment timed out after 30 s"]);
     assert_eq!(messages(&api, "q=%22timed+out%22&level=ERROR&app=1"), ["Payment timed out after 30 s"]);
     assert_eq!(messages(&api, "q=%E6%94%AF%E4%BB%98"), ["微信支付失败：余额不足"]);

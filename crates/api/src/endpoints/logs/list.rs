@@ -71,7 +71,7 @@ pub async fn list(request: HttpRequest, state: Data<State>) -> Result<impl Respo
 pub(super) fn filter_of(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Order), FieldErrors> {
     let (mut filter, order) = LogFilter::from_query(query.pairs(), now)?;
     if filter.reads_text() && filter.since.is_none() {
-        filter.since = Some(filter.until.unwrap_or(now) - TEXT_RANGE);
+        filter.since = Some(filter.until.map_or(now, |until| until.min(now)) - TEXT_RANGE);
     }
     Ok((filter, order))
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    logmon_beat::run()
+    logmon_store::db::ended(logmon_beat::run())
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    logmon_worker::run()
+    logmon_store::db::ended(logmon_worker::run())
 }

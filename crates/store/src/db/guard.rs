@@ -5,8 +5,10 @@
 //! statement takes too long. That ends as any lost connection does, and whoever waited for it goes on.
 
 use std::collections::{HashMap, HashSet};
+use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -33,6 +35,15 @@ static TURN: Mutex<()> = Mutex::new(());
 /// The turn to connect to the database, until it is dropped.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a program that uses the database does last, with what it ends with.
+///
+/// It waits for whoever connects, a few seconds at most, and lets nobody connect any more. The client library is taken down with
+/// the process, and a thread that connects just then would crash it.
+pub fn ended(code: ExitCode) -> ExitCode {
+    let _for_ever = ManuallyDrop::new(turn());
+    code
 }
 
 /// Connects to the database at `url`. A statement that takes longer than `patience` ends as one whose connection is lost.

@@ -30,6 +30,7 @@ pub mod verify;
 pub mod writer;
 
 pub use error::DbError;
+pub use guard::ended;
 
 use std::fmt::Display;
 use std::time::Duration;

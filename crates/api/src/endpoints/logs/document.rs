@@ -33,7 +33,7 @@ pub struct NamedParameters {
     #[param(inline)]
     pub level: Option<Vec<LevelName>>,
     /// Only logs whose message contains these words, a `"phrase in quotes"`, and not a `-word`: any part of it, without
-    /// regard to case. At most 16 of them.
+    /// regard to case and accents. At most 16 of them.
     #[param(max_length = 256, example = "\"disk full\" -sda1")]
     pub q: Option<String>,
     /// Only logs of this trace.

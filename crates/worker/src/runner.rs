@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use logmon_core::celery::{Exception, Outcome, TaskId, TaskMessage};
+use logmon_core::stop::Urgency;
 use logmon_core::tasks::WhenFailed;
 use logmon_core::tasks::retry::backoff;
 use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, Publish, WorkerId};
@@ -20,6 +21,9 @@ use crate::running::{Active, End};
 
 /// So many bytes may a result have as JSON. Redis holds it in memory, and gives it to all who wait for it.
 const RESULT_MAX: usize = 1_048_576;
+
+/// How long a slot does nothing after it has put a task back.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A slot of this worker. Clones are further slots.
 #[derive(Clone)]
@@ -55,6 +59,8 @@ impl Runner {
             let put_back = matches!(report, Report::PutBack { .. });
             self.open.board.report(report, start.elapsed());
             if put_back {
+                // It may answer and yet take no writes: each task that waits would only be tried to be put back as well.
+                self.open.stop.wait(Urgency::Finish, PAUSE);
                 self.open.stop.wait_for("the database", || self.context.database.get().map(drop));
             }
         }

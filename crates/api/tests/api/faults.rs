@@ -139,7 +139,7 @@ fn two_workers_killed_again_and_again_store_each_queued_batch_once() {
     let system = System::new();
     let api = system.serve();
     let load = Load::new(&system, &api);
-    let settings = [("WORKER_TIMEOUT", "1s"), ("CONCURRENCY", "4")];
+    let settings = [("WORKER_TIMEOUT", "2s"), ("CONCURRENCY", "4")];
     let start = || system.start("logmon-worker", &[], &settings);
     std::thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -151,7 +151,7 @@ fn two_workers_killed_again_and_again_store_each_queued_batch_once() {
         let mut stored = 0;
         while stored < all {
             // Between two deaths something is done: a batch that its workers die of too often is a dead letter.
-            let enough = (stored + 100 + kills * 37 % 200).min(all);
+            let enough = (stored + 250 + kills * 37 % 300).min(all);
             stored = eventually("more batches to be stored", || Some(rows(&system)).filter(|rows| *rows >= enough));
             let victim = &mut workers[usize::from(kills % 2 == 1)];
             victim.signal(Signal::Kill);

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use logmon_core::tasks::retry::backoff;
 use redis::Commands as _;
 
 use super::scripts::{RECOVER, RENEW, RESTORE, SUSPECT};
-use super::{Broker, BrokerError, Held, WorkerId};
+use super::{Broker, BrokerError, Held, MAX_DELIVERIES, WorkerId};
 
 /// How many messages are put back in one call: a bound on how long Redis does nothing else.
 const AT_ONCE: usize = 100;
@@ -14,7 +15,7 @@ const AT_ONCE: usize = 100;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reason {
     /// It is dead, perhaps because of one of them: each has used up one of its deliveries, but those that had used one up before
-    /// and whose run had not begun.
+    /// and whose run had not begun. From the second one on it waits before it comes back, as long as a task that has failed.
     Died,
     /// It gave them back in good order.
     Left,
@@ -33,7 +34,8 @@ impl Broker {
         self.with(|conn| call.invoke(conn))
     }
 
-    /// Puts back what dead workers held, and says how many messages that were.
+    /// Puts back what dead workers held, and says how many messages that were. One that a worker has died of before, too,
+    /// comes back by [`Broker::promote`] after the [pause](backoff) of a task that is tried again.
     ///
     /// # Errors
     /// See [`BrokerError`].
@@ -128,11 +130,13 @@ impl Broker {
     fn restore_tags(&self, worker: &WorkerId, reason: Reason, tags: &[String]) -> Result<u64, BrokerError> {
         let mut call = RESTORE.prepare_invoke();
         self.flight(&mut call);
+        self.delayed(&mut call);
         call.key(self.keys.dead()).key(self.keys.heartbeat(worker)).arg(&worker.0).arg(self.keys.prefix());
         call.arg(match reason {
             Reason::Died => "died",
             Reason::Left => "left",
         });
+        call.arg(MAX_DELIVERIES).arg(backoff(0, 1.0).as_secs_f64()).arg(rand::random::<f64>());
         for tag in tags {
             call.arg(tag);
         }

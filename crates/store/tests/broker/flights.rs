@@ -126,9 +126,39 @@ fn what_was_only_fetched_when_its_workers_died_is_not_the_cause() {
         assert_eq!(rig.broker().put_back(&worker, &[fetched[1].tag.clone()]).unwrap(), 1);
         assert_eq!(Rig::id(&rig.fetch_as(&worker).unwrap()), other);
         rig.die(&worker, 2);
+        rig.time_passes();
     }
     for _ in 0..2 {
         let fetched = rig.fetch().unwrap();
+        assert_eq!(rig.finish(&fetched, &Rig::id(&fetched), &success("1")), Held::Yes);
+    }
+    rig.assert_at_rest();
+}
+
+#[test]
+fn what_ended_its_worker_twice_together_comes_back_apart() {
+    const TOGETHER: u64 = 8;
+    let rig = Rig::new();
+    for _ in 0..TOGETHER {
+        rig.push();
+    }
+    for worker in ["w1", "w2"].map(|name| WorkerId(name.to_owned())) {
+        rig.broker().renew(&worker, Duration::from_secs(60)).unwrap();
+        for _ in 0..TOGETHER {
+            let fetched = rig.fetch_as(&worker).expect("after the first death all are there");
+            assert_eq!(rig.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
+        }
+        rig.die(&worker, TOGETHER);
+    }
+    let keys = rig.broker().keys();
+    let mut due: Vec<(String, f64)> = rig.test.connect().zrange_withscores(keys.delayed(), 0, -1).unwrap();
+    assert_eq!(due.len(), 8);
+    due.sort_by(|a, b| a.1.total_cmp(&b.1));
+    assert!(due.windows(2).all(|pair| pair[1].1 - pair[0].1 > 0.05), "{due:?}");
+    assert!(due[7].1 - due[0].1 < 2.0, "{due:?}");
+    assert_eq!(rig.time_passes(), TOGETHER);
+    while let Some(fetched) = rig.fetch() {
+        assert_eq!(fetched.deliveries, 3);
         assert_eq!(rig.finish(&fetched, &Rig::id(&fetched), &success("1")), Held::Yes);
     }
     rig.assert_at_rest();

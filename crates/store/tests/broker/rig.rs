@@ -5,7 +5,7 @@ use std::time::Duration;
 use logmon_core::celery::{Arguments, NewTask, Outcome, TaskId, TaskMessage};
 use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::page::Page;
-use logmon_store::broker::{Broker, Burial, DeadLetterFilter, Fetched, Finish, Held, WorkerId};
+use logmon_store::broker::{Broker, Burial, DeadLetterFilter, Fetched, Finish, Held, MAX_DELIVERIES, WorkerId};
 use logmon_store::testing::TestBroker;
 use redis::Commands as _;
 
@@ -49,6 +49,16 @@ impl Rig {
         assert_eq!(self.broker().reap().unwrap(), held);
     }
 
+    /// What waits to be due is due, and this is how many messages that was.
+    pub(crate) fn time_passes(&self) -> u64 {
+        let (mut conn, delayed) = (self.test.connect(), self.broker().keys().delayed());
+        let waiting: Vec<String> = conn.zrange(&delayed, 0, -1).unwrap();
+        for tag in waiting {
+            conn.zadd::<_, _, _, ()>(&delayed, tag, 1).unwrap();
+        }
+        self.broker().promote().unwrap()
+    }
+
     /// So many workers begin the next message, one after the other, and die of it.
     pub(crate) fn die_of_the_next(&self, times: u32) {
         for n in 1..=times {
@@ -58,6 +68,7 @@ impl Rig {
             assert_eq!(fetched.deliveries, n);
             assert_eq!(self.broker().suspect(&worker, &fetched.tag).unwrap(), Held::Yes);
             self.die(&worker, 1);
+            assert_eq!(self.time_passes(), u64::from((2..MAX_DELIVERIES).contains(&n)));
         }
     }
 

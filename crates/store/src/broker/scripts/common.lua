@@ -223,13 +223,18 @@ local function suspect(keys, tag)
   if count and not runs then redis.call('HSET', keys.deliveries, tag, count .. '+') end
 end
 
--- The same for what a worker held.
-local function restore(keys, prefix, dead, tag, held, reason)
-  if not put_back(prefix, dead, held) then return end
+-- Notes that what a worker held is held no more, and says how often workers have died of it by now if that was one of them.
+local function let_off(keys, tag, reason)
   local count, runs = suspicion(redis.call('HGET', keys.deliveries, tag))
   if reason == 'died' and (runs or not count) then
-    redis.call('HSET', keys.deliveries, tag, (count or 0) + 1)
-  elseif runs then
+    count = (count or 0) + 1
     redis.call('HSET', keys.deliveries, tag, count)
+    return count
   end
+  if runs then redis.call('HSET', keys.deliveries, tag, count) end
+  return 0
+end
+
+local function restore(keys, prefix, dead, tag, held)
+  if not put_back(prefix, dead, held) then redis.call('HDEL', keys.deliveries, tag) end
 end

@@ -33,7 +33,8 @@ local function recover(tag)
   if not queue then return bury(KEYS[5], raw, 'no queue is bound to its exchange', 0) end
   -- Nobody says whether its run had begun.
   suspect(keys, tag)
-  restore(keys, ARGV[1], KEYS[5], tag, '[' .. raw .. ', "", ' .. cjson.encode(queue) .. ']', 'died')
+  let_off(keys, tag, 'died')
+  restore(keys, ARGV[1], KEYS[5], tag, '[' .. raw .. ', "", ' .. cjson.encode(queue) .. ']')
 end
 
 local recovered = 0

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use redis::{Client, Connection, RedisError};
 
+use crate::attempts::Attempts;
+
 /// How long one command may take, and how long connecting may.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -12,7 +14,10 @@ const TRUST: Duration = Duration::from_secs(1);
 
 /// Makes connections for the pool.
 #[derive(Debug)]
-pub(crate) struct Manager(pub(crate) Client);
+pub(crate) struct Manager {
+    pub(crate) client: Client,
+    pub(crate) attempts: Attempts,
+}
 
 /// A connection, and whether it may be used again.
 pub(crate) struct Link {
@@ -35,10 +40,7 @@ impl r2d2::ManageConnection for Manager {
     type Error = RedisError;
 
     fn connect(&self) -> Result<Link, RedisError> {
-        let conn = self.0.get_connection_with_timeout(TIMEOUT)?;
-        conn.set_read_timeout(Some(TIMEOUT))?;
-        conn.set_write_timeout(Some(TIMEOUT))?;
-        Ok(Link { conn, state: State::Open, seen: Instant::now() })
+        self.attempts.hear(connect(&self.client))
     }
 
     fn is_valid(&self, link: &mut Link) -> Result<(), RedisError> {
@@ -53,4 +55,13 @@ impl r2d2::ManageConnection for Manager {
     fn has_broken(&self, link: &mut Link) -> bool {
         link.state == State::Broken
     }
+}
+
+fn connect(client: &Client) -> Result<Link, RedisError> {
+    let mut conn = client.get_connection_with_timeout(TIMEOUT)?;
+    conn.set_read_timeout(Some(TIMEOUT))?;
+    conn.set_write_timeout(Some(TIMEOUT))?;
+    // A server that wants a password says so to this, and to something longer only that it is too long.
+    redis::cmd("PING").query::<()>(&mut conn)?;
+    Ok(Link { conn, state: State::Open, seen: Instant::now() })
 }

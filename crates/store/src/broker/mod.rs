@@ -53,6 +53,7 @@ use r2d2::{NopErrorHandler, Pool};
 use redis::RedisResult;
 use secrecy::ExposeSecret as _;
 
+use crate::attempts::Attempts;
 use link::{Link, Manager, State};
 
 /// How long a caller waits for a connection before Redis counts as unavailable.
@@ -63,6 +64,7 @@ const POOL_WAIT: Duration = Duration::from_secs(1);
 pub struct Broker {
     client: redis::Client,
     pool: Pool<Manager>,
+    attempts: Attempts,
     keys: Arc<Keys>,
     result_expires: Duration,
     /// Who sends: `gen<pid>@<host>`.
@@ -79,17 +81,19 @@ impl Broker {
     /// [`BrokerError::Refused`] when the address is not one.
     pub fn new(settings: &BrokerSettings, connections: u32) -> Result<Self, BrokerError> {
         let client = redis::Client::open(settings.redis_url.expose_secret())?;
+        let attempts = Attempts::at(client.get_connection_info().addr());
         let pool = Pool::builder()
             .max_size(connections)
             .min_idle(Some(0))
             .connection_timeout(POOL_WAIT)
             // Failures come back from `with`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(Manager(client.clone()));
+            .build_unchecked(Manager { client: client.clone(), attempts: attempts.clone() });
         let database = client.get_connection_info().redis_settings().db();
         Ok(Self {
             client,
             pool,
+            attempts,
             keys: Arc::new(Keys::new(&settings.redis_key_prefix, database)),
             result_expires: settings.result_expires,
             origin: NodeName::from_format(&format!("gen{}@%h", std::process::id()), &hostname()),
@@ -123,7 +127,7 @@ impl Broker {
     // dropped after any error but a refusal by the server itself.
     fn with<T>(&self, work: impl FnOnce(&mut redis::Connection) -> RedisResult<T>) -> Result<T, BrokerError> {
         #[expect(clippy::disallowed_methods, reason = "this is its one home")]
-        let mut link = self.pool.get().map_err(|e| BrokerError::Unavailable(e.to_string()))?;
+        let mut link = self.pool.get().map_err(|e| BrokerError::Unavailable(self.attempts.explain(&e)))?;
         let Link { conn, state, .. } = &mut *link;
         work(conn).map_err(|error| {
             if error.clone().into_server_errors().is_none() {

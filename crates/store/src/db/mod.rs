@@ -43,6 +43,9 @@ use diesel::r2d2::{NopErrorHandler, Pool, R2D2Connection as _};
 use logmon_core::config::DatabaseSettings;
 use r2d2::ManageConnection;
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::attempts::Attempts;
 
 /// A connection to the database.
 pub type Connection = MysqlConnection;
@@ -64,6 +67,7 @@ const LONG_PATIENCE: Duration = Duration::from_secs(60);
 pub struct Database {
     pool: Pool<Manager>,
     url: SecretString,
+    attempts: Attempts,
 }
 
 impl Database {
@@ -75,14 +79,15 @@ impl Database {
 
     /// The same for statements that may take this long; [`Duration::MAX`] is without end.
     pub fn patient(settings: &DatabaseSettings, patience: Duration) -> Self {
+        let attempts = Attempts::at(place(&settings.database_url));
         let pool = Pool::builder()
             .max_size(settings.database_connections.get())
             .min_idle(Some(0))
             .connection_timeout(POOL_WAIT)
             // Failures come back from `get`; r2d2 would print each attempt of its own.
             .error_handler(Box::new(NopErrorHandler))
-            .build_unchecked(Manager { url: settings.database_url.clone(), patience });
-        Self { pool, url: settings.database_url.clone() }
+            .build_unchecked(Manager { url: settings.database_url.clone(), patience, attempts: attempts.clone() });
+        Self { pool, url: settings.database_url.clone(), attempts }
     }
 
     /// A connection that has just answered.
@@ -91,7 +96,7 @@ impl Database {
     /// [`DbError::Unavailable`] when there is none within a second.
     pub fn get(&self) -> Result<PooledConnection, DbError> {
         #[expect(clippy::disallowed_methods, reason = "this is its one home")]
-        self.pool.get().map_err(|e| DbError::Unavailable(e.to_string()))
+        self.pool.get().map_err(|e| DbError::Unavailable(self.attempts.explain(&e)))
     }
 
     /// A connection outside the pool: for work that takes longer than others should wait. A statement may take a minute.
@@ -99,9 +104,9 @@ impl Database {
     /// # Errors
     /// [`DbError::Unavailable`] when there is none.
     pub fn connect(&self) -> Result<Connection, DbError> {
-        Manager { url: self.url.clone(), patience: LONG_PATIENCE }
+        Manager { url: self.url.clone(), patience: LONG_PATIENCE, attempts: self.attempts.clone() }
             .connect()
-            .map_err(|e| DbError::Unavailable(e.to_string()))
+            .map_err(|e| DbError::Unavailable(self.attempts.explain(&e)))
     }
 }
 
@@ -110,6 +115,7 @@ impl Database {
 pub struct Manager {
     url: SecretString,
     patience: Duration,
+    attempts: Attempts,
 }
 
 impl ManageConnection for Manager {
@@ -117,10 +123,7 @@ impl ManageConnection for Manager {
     type Error = diesel::r2d2::Error;
 
     fn connect(&self) -> Result<Connection, Self::Error> {
-        let connected = guard::establish(self.url.expose_secret(), self.patience);
-        let mut conn = connected.map_err(diesel::r2d2::Error::ConnectionError)?;
-        prepare(&mut conn, self.patience).map_err(diesel::r2d2::Error::QueryError)?;
-        Ok(conn)
+        self.attempts.hear(connect(self.url.expose_secret(), self.patience))
     }
 
     fn is_valid(&self, conn: &mut Connection) -> Result<(), Self::Error> {
@@ -130,6 +133,20 @@ impl ManageConnection for Manager {
     fn has_broken(&self, conn: &mut Connection) -> bool {
         std::thread::panicking() || conn.is_broken()
     }
+}
+
+fn connect(url: &str, patience: Duration) -> Result<Connection, diesel::r2d2::Error> {
+    let mut conn = guard::establish(url, patience).map_err(diesel::r2d2::Error::ConnectionError)?;
+    prepare(&mut conn, patience).map_err(diesel::r2d2::Error::QueryError)?;
+    Ok(conn)
+}
+
+/// Where the database is, without who asks and the password.
+fn place(url: &SecretString) -> String {
+    Url::parse(url.expose_secret()).map_or_else(
+        |_| "the database".to_owned(),
+        |url| format!("{}:{}{}", url.host_str().unwrap_or_default(), url.port().unwrap_or(3306), url.path()),
+    )
 }
 
 /// The mode of every session, whatever the server's own is: nothing is cut or rounded silently, and a backslash escapes.

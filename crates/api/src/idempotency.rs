@@ -35,9 +35,13 @@ pub fn is_keyed(request: &HttpRequest) -> bool {
 /// The key that a request carries, with what it stands for: the SHA-256 of its body.
 ///
 /// # Errors
-/// When it is empty, too long, or not made of visible ASCII characters.
+/// When it is empty, too long, or not made of visible ASCII characters, or where there are several.
 pub fn key_of(request: &HttpRequest, hash: [u8; 32], now: DateTime<Utc>) -> Result<Option<Key>, ApiError> {
-    let Some(value) = request.headers().get(IDEMPOTENCY_KEY) else { return Ok(None) };
+    let mut values = request.headers().get_all(IDEMPOTENCY_KEY);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(FieldErrors::one("Idempotency-Key", "Expected one such header.").into());
+    }
     let key = value.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > KEY_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
         let expected = format!("Expected 1 to {KEY_MAX} visible ASCII characters.");

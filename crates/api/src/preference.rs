@@ -18,8 +18,12 @@ impl Preference {
     /// What a request says; without a word, that its logs are stored.
     pub fn of(request: &HttpRequest) -> Self {
         let asked = |value: &HeaderValue| {
-            let preferences = value.to_str().unwrap_or_default().split(',');
-            preferences.map(str::trim).any(|preference| preference.eq_ignore_ascii_case("respond-async"))
+            let mut preferences = value.to_str().unwrap_or_default().split(',');
+            // Its parameters say nothing that is known here.
+            preferences.any(|preference| {
+                let name = preference.split(';').next().unwrap_or_default();
+                name.trim().eq_ignore_ascii_case("respond-async")
+            })
         };
         if request.headers().get_all(PREFER).any(asked) { Self::Queued } else { Self::Stored }
     }

@@ -12,6 +12,9 @@ pub const LIMIT_DEFAULT: u32 = 100;
 /// How many rows a list has at most.
 pub const LIMIT_MAX: u32 = 1_000;
 
+const FOREIGN: &str =
+    "Not a cursor of this list with these parameters: go on at the address that the answer before it has.";
+
 /// One page of a list that runs newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
@@ -102,10 +105,7 @@ impl Page {
             errors.take("limit", limit.ok_or_else(|| vec![format!("Expected a number from 1 to {LIMIT_MAX}.")]));
         let after = match cursor.filter(|text| !text.is_empty()) {
             None => None,
-            Some(text) => errors.take(
-                "cursor",
-                decode(text).ok_or_else(|| vec!["Not a cursor of this list: take it from the Link header.".to_owned()]),
-            ),
+            Some(text) => errors.take("cursor", decode(text).ok_or_else(|| vec![FOREIGN.to_owned()])),
         };
         errors.into_result(Self { limit: limit.unwrap_or(LIMIT_DEFAULT), after })
     }

@@ -71,13 +71,13 @@ impl Coding {
         match (self, body) {
             (Self::Zstd, _) => {
                 let decoder =
-                    StreamingDecoder::new(body).map_err(|_other| malformed(&"it does not begin as zstd does"))?;
+                    StreamingDecoder::new(body).map_err(|_other| malformed("it does not begin as zstd does"))?;
                 read(decoder, body.len(), intake)
             }
             (Self::Gzip | Self::Deflate, [0x1f, 0x8b, ..]) => read(MultiGzDecoder::new(body), body.len(), intake),
             (Self::Gzip | Self::Deflate, [0x78, ..]) => read(ZlibDecoder::new(body), body.len(), intake),
             (Self::Deflate, _) => read(DeflateDecoder::new(body), body.len(), intake),
-            (Self::Gzip, _) => Err(malformed(&"it does not begin as gzip does")),
+            (Self::Gzip, _) => Err(malformed("it does not begin as gzip does")),
         }
     }
 }
@@ -85,7 +85,8 @@ impl Coding {
 fn read(mut decoder: impl Read, compressed: usize, mut intake: Intake) -> Result<Incoming, ApiError> {
     let mut step = vec![0; STEP];
     while !intake.is_refused() {
-        let count = decoder.read(&mut step).map_err(|e| malformed(&e))?;
+        let damaged = |_its_words| malformed("it is damaged or ends too early");
+        let count = decoder.read(&mut step).map_err(damaged)?;
         if count == 0 {
             break;
         }
@@ -99,6 +100,6 @@ fn read(mut decoder: impl Read, compressed: usize, mut intake: Intake) -> Result
     intake.finish()
 }
 
-fn malformed(reason: &dyn std::fmt::Display) -> ApiError {
+fn malformed(reason: &str) -> ApiError {
     ApiError::detail(ErrorCode::Malformed, format!("The body of the request cannot be decompressed: {reason}"))
 }

@@ -120,8 +120,8 @@ fn filter(query: &Query) -> Result<DeliveryFilter, FieldErrors> {
     let channel = query.id("channel", &mut errors).map(ChannelId);
     let alert = query.id("alert", &mut errors).map(AlertId);
     let state = query.last("state").filter(|text| !text.is_empty()).and_then(|text| {
-        let state = DeliveryState::from_name(text).ok_or_else(|| vec![format!("\"{text}\" is not a valid choice.")]);
-        errors.take("state", state)
+        let expected = format!("\"{text}\" is not a valid choice: waiting, delivered, folded or dead.");
+        errors.take("state", DeliveryState::from_name(text).ok_or_else(|| vec![expected]))
     });
     errors.into_result(DeliveryFilter { channel, alert, state })
 }

@@ -170,7 +170,8 @@ fn language(query: &Query, state: &State) -> Result<Language, FieldErrors> {
     let Some(name) = query.last("language").filter(|name| !name.is_empty()) else {
         return Ok(state.telling.language);
     };
-    Language::from_name(name).ok_or_else(|| FieldErrors::one("language", format!("\"{name}\" is not a valid choice.")))
+    Language::from_name(name)
+        .ok_or_else(|| FieldErrors::one("language", format!("\"{name}\" is not a valid choice: en or zh-CN.")))
 }
 
 /// What a report is answered as.
@@ -189,7 +190,10 @@ impl Form {
             Some("json") => return Ok(Self::Json),
             Some("html") => return Ok(Self::Html),
             Some("text") => return Ok(Self::Text),
-            Some(other) => return Err(FieldErrors::one("format", format!("\"{other}\" is not a valid choice.")).into()),
+            Some(other) => {
+                let expected = format!("\"{other}\" is not a valid choice: json, html or text.");
+                return Err(FieldErrors::one("format", expected).into());
+            }
         }
         let mut accepted = request.headers().get_all(ACCEPT).peekable();
         if accepted.peek().is_none() {

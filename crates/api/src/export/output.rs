@@ -39,8 +39,9 @@ impl Format {
     /// What was expected.
     pub fn from_query(text: Option<&str>) -> Result<Self, Vec<String>> {
         match text {
-            None | Some("" | "csv") => Ok(Self::Csv),
-            Some("ndjson") => Ok(Self::Ndjson),
+            None | Some("") => Ok(Self::Csv),
+            Some(text) if text.eq_ignore_ascii_case("csv") => Ok(Self::Csv),
+            Some(text) if text.eq_ignore_ascii_case("ndjson") => Ok(Self::Ndjson),
             Some(text) => Err(vec![format!("\"{text}\" is not a valid choice: csv or ndjson.")]),
         }
     }

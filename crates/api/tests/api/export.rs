@@ -115,7 +115,7 @@ fn an_export_is_the_list_to_its_end() {
     ] {
         let logs = listed(&api, filter);
         found += logs.len();
-        let ndjson = export(&api, &format!("{filter}&format=ndjson"));
+        let ndjson = export(&api, &format!("{filter}&format=NDJSON"));
         assert_eq!(lines(&ndjson.body), logs, "{filter}");
         let csv = export(&api, filter);
         assert_eq!(records(&csv.body), logs.iter().map(as_record).collect::<Vec<_>>(), "{filter}");

@@ -52,6 +52,9 @@ fn a_request_with_a_key_is_stored_once_and_answered_the_same() {
         assert_eq!(answer.status, 400, "{key}");
         assert_eq!(answer.json(), json!({"Idempotency-Key": ["Expected 1 to 255 visible ASCII characters."]}));
     }
+    let several = [("Content-Type", "application/json"), ("Idempotency-Key", "a"), ("Idempotency-Key", "a")];
+    let answer = api.send("POST", "/api/logs/", &several, Some(log.to_string().as_bytes()));
+    assert_eq!((answer.status, answer.json()), (400, json!({"Idempotency-Key": ["Expected one such header."]})));
     assert_eq!(post(&api, &"x".repeat(255), &log).status, 201);
     assert_eq!(rows(&system), 5);
     verify(&system);
@@ -158,7 +161,7 @@ pub(crate) fn kill_while(request: impl Fn(&str, &str) -> Option<()> + Sync) {
 }
 
 pub(crate) fn post_async(api: &Api, key: Option<&str>, body: &Value) -> Response {
-    let mut headers = vec![("Content-Type", "application/json"), ("Prefer", "respond-async, wait=10")];
+    let mut headers = vec![("Content-Type", "application/json"), ("Prefer", "wait=10, respond-async; x=\"1\"")];
     headers.extend(key.map(|key| ("Idempotency-Key", key)));
     api.send("POST", "/api/logs/", &headers, Some(body.to_string().as_bytes()))
 }

@@ -98,7 +98,7 @@ fn pages_keep_to_the_range_of_the_first_and_to_their_own_list() {
     for foreign in [first.replace("INFO", "ERROR"), format!("{first}&order=asc"), first.replace("cursor=", "cursor=A")]
     {
         let refused = api.get(&foreign);
-        let expected = json!({"cursor": ["Not a cursor of this list: take it from the Link header."]});
+        let expected = json!({"cursor": ["Not a cursor of this list with these parameters: go on at the address that the answer before it has."]});
         assert_eq!((refused.status, refused.json()), (400, expected), "{foreign}");
     }
 }

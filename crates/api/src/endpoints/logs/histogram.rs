@@ -112,8 +112,12 @@ fn parameters(query: &Query, now: DateTime<Utc>) -> Result<(LogFilter, Buckets),
     let until = filter.until.unwrap_or_else(|| filter.since.map_or(now, |since| since.max(now)));
     let since = filter.since.unwrap_or(until - RANGE);
     let buckets = Buckets::over(&(since..until), most);
-    let beyond = || FieldErrors::one("since", "Expected a range within the years 1678 to 2261.");
-    Ok((filter, buckets.ok_or_else(beyond)?))
+    let beyond = || {
+        let field = if filter.since.is_some() { "since" } else { "until" };
+        FieldErrors::one(field, "Expected a time within the years 1678 to 2261.")
+    };
+    let buckets = buckets.ok_or_else(beyond)?;
+    Ok((filter, buckets))
 }
 
 fn buckets_at_most(text: Option<&str>) -> Result<usize, Vec<String>> {

@@ -13,11 +13,16 @@ pub fn parse(text: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let moment = match text.strip_prefix("now") {
         Some("") => Some(now),
         Some(distance) => now.checked_sub_signed(span(distance.strip_prefix('-')?)?),
-        // A `+` of the zone that was not escaped came as a space.
-        None => timestamp::from_text(&text.replace(' ', "+")),
+        None => timestamp::from_text(&with_zone(text.trim())),
     };
     // What a `datetime` holds.
     moment.filter(|moment| (1_000..=9_999).contains(&moment.year()))
+}
+
+/// A `+` of the zone that was not escaped came as a space; one behind the date is what it is.
+fn with_zone(text: &str) -> String {
+    const DATE: usize = "2026-11-23".len();
+    text.char_indices().map(|(at, c)| if c == ' ' && at != DATE { '+' } else { c }).collect()
 }
 
 fn span(text: &str) -> Option<TimeDelta> {

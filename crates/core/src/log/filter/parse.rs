@@ -114,8 +114,9 @@ fn trace_id(text: Option<&str>) -> Result<Option<String>, Vec<String>> {
 
 fn order(text: Option<&str>) -> Result<Order, Vec<String>> {
     match text {
-        None | Some("desc") => Ok(Order::NewestFirst),
-        Some("asc") => Ok(Order::OldestFirst),
+        None => Ok(Order::NewestFirst),
+        Some(text) if text.eq_ignore_ascii_case("desc") => Ok(Order::NewestFirst),
+        Some(text) if text.eq_ignore_ascii_case("asc") => Ok(Order::OldestFirst),
         Some(text) => Err(vec![format!("\"{text}\" is not a valid choice: desc or asc.")]),
     }
 }

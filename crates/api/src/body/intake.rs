@@ -36,7 +36,8 @@ impl Intake {
     /// Gathers a body of at most `limit` bytes, whatever it holds.
     pub(super) fn whole(content_type: &ContentType, limit: usize) -> Self {
         let media = content_type.media();
-        let converter = (media == Some(Media::Json)).then(|| Converter::from(content_type.charset())).flatten();
+        let is_json = matches!(media, Some(Media::Json | Media::Ndjson));
+        let converter = is_json.then(|| Converter::from(content_type.charset())).flatten();
         Self { limit, size: 0, hasher: None, converter, text: Text::Whole(Vec::new()) }
     }
 
@@ -96,9 +97,7 @@ impl Intake {
             self.text.push(converter.finish()?.as_bytes())?;
         }
         let hash = self.hasher.map_or([0; 32], |hasher| hasher.finalize().into());
-        // DRF looks at the type of a body only when there is one.
-        let content = if self.size == 0 { Content::Whole(RawBody(Vec::new())) } else { self.text.finish()? };
-        Ok(Incoming { hash, content })
+        Ok(Incoming { hash, content: self.text.finish()? })
     }
 }
 

@@ -86,11 +86,17 @@ fn a_batch_is_the_same_in_whatever_pieces_it_comes() {
         assert_eq!(post_gzip(&api, media, &gzip(text)).json(), expected);
         times += 6;
     }
-    let utf16: Vec<u8> = array.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for size in [1, 3, utf16.len()] {
-        let (status, answer) = post_in_pieces(&api, "application/json; charset=utf-16le", &utf16, size);
-        assert_eq!((status.as_str(), &answer), ("200", &expected), "{size}");
-        times += 1;
+    for (media, text) in [("application/json", &array), ("application/x-ndjson", &lines)] {
+        let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for size in [1, 3, utf16.len()] {
+            let (status, answer) = post_in_pieces(&api, &format!("{media}; charset=utf-16le"), &utf16, size);
+            assert_eq!((status.as_str(), &answer), ("200", &expected), "{media} {size}");
+            times += 1;
+        }
+    }
+    for nothing in ["", "\n"] {
+        let answer = post(&api, "application/x-ndjson", nothing.as_bytes());
+        assert_eq!((answer.status, answer.json()), (200, json!({"accepted": 0, "duplicate": 0, "rejected": []})));
     }
     assert_eq!(rows(&system), 2 * times);
     let whole = "SELECT COUNT(*) FROM core_log WHERE message = ']}, \"支付\" \\\\' OR message = '支😀'";

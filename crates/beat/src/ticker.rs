@@ -45,9 +45,10 @@ impl Ticker {
         let mut said = Said::default();
         let mut registered = false;
         while !stop.is_raised() {
-            let turn = if registered { self.turn() } else { self.register().and_then(|()| self.turn()) };
+            let registering = if registered { Ok(()) } else { self.register() };
+            registered = registering.is_ok();
+            let turn = registering.and_then(|()| self.turn());
             said.hear(turn.as_ref().err());
-            registered |= turn.is_ok();
             if turn.is_ok() {
                 self.figures.turns.beat();
             }

@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails where these do")]
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use logmon_beat::entries::{Entry, entries};
 use logmon_beat::ticker::Ticker;
 use logmon_beat::trouble::Trouble;
 use logmon_core::celery::TaskId;
-use logmon_core::clock::{Clock as _, FixedClock, SystemClock};
-use logmon_core::config::ScheduleSettings;
+use logmon_core::clock::{Clock, FixedClock, SystemClock};
+use logmon_core::config::{BrokerSettings, ScheduleSettings};
+use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, Push, WorkerId};
 use logmon_store::db::{schedule_slots, schedules};
 use logmon_store::testing::{TestBroker, TestDatabase};
@@ -54,6 +57,17 @@ impl Rig {
     fn queued(&self) -> i64 {
         i64::try_from(self.redis.broker.depth("celery").unwrap()).unwrap()
     }
+}
+
+/// A Redis that does not answer.
+fn away() -> Broker {
+    let settings = BrokerSettings {
+        redis_url: "redis://127.0.0.1:1/0".to_owned().into(),
+        redis_key_prefix: String::new(),
+        result_expires: Duration::from_secs(60),
+        task_sent_events: false,
+    };
+    Broker::new(&settings, 1).unwrap()
 }
 
 fn only<'a>(beat: &'a Ticker, name: &str) -> &'a Entry {
@@ -207,13 +221,7 @@ fn while_redis_is_away_slots_wait_unclaimed() {
     let mut beat = rig.beat("a");
     beat.register().unwrap();
     rig.no_beat_for(30);
-    let away = logmon_core::config::BrokerSettings {
-        redis_url: "redis://127.0.0.1:1/0".to_owned().into(),
-        redis_key_prefix: String::new(),
-        result_expires: Duration::from_secs(60),
-        task_sent_events: false,
-    };
-    beat.broker = Broker::new(&away, 1).unwrap();
+    beat.broker = away();
     assert!(matches!(beat.turn(), Err(Trouble::Redis(_))));
     assert_eq!(rig.database.number("SELECT COUNT(*) FROM core_scheduleslot"), 0);
     let entries = schedules::list(&mut rig.database.connect()).unwrap();
@@ -222,4 +230,51 @@ fn while_redis_is_away_slots_wait_unclaimed() {
     beat.broker = rig.redis.broker.clone();
     beat.turn().unwrap();
     assert!(rig.slots(CHECK, "pushed") >= 1 && rig.slots(SUMMARY, "pushed") >= 1);
+}
+
+/// The entries that were said to be watched in this test's process.
+static WATCHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+struct Listener;
+
+impl log::Log for Listener {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+    fn log(&self, record: &log::Record<'_>) {
+        if record.args().to_string() == "watching" {
+            let entry = record.key_values().get("entry".into()).map(|entry| entry.to_string());
+            WATCHED.lock().unwrap().extend(entry);
+        }
+    }
+    fn flush(&self) {}
+}
+
+/// The machine's clock, which ends the process when it has been asked this often.
+struct Patience(Stop, AtomicU32);
+
+impl Clock for Patience {
+    fn now(&self) -> DateTime<Utc> {
+        if self.1.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.raise(Urgency::Finish);
+        }
+        SystemClock.now()
+    }
+}
+
+#[test]
+fn what_is_watched_is_said_once_however_long_redis_is_waited_for() {
+    log::set_logger(&Listener).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let (rig, stop) = (Rig::new(), Stop::default());
+    let mut beat = rig.beat("a");
+    beat.entries.retain(|entry| entry.name == SUMMARY);
+    beat.entries[0].name = "watched-while-redis-is-away";
+    beat.register().unwrap();
+    rig.no_beat_for(25);
+    beat.broker = away();
+    beat.clock = Arc::new(Patience(stop.clone(), AtomicU32::new(9)));
+    WATCHED.lock().unwrap().clear();
+    beat.run(&stop);
+    let watched = WATCHED.lock().unwrap().iter().filter(|entry| *entry == "watched-while-redis-is-away").count();
+    assert_eq!((watched, rig.slots("watched-while-redis-is-away", "claimed")), (1, 0));
 }

@@ -149,7 +149,7 @@ fn in_words(finding: Option<&Finding>) -> String {
         }
         Some(Finding { state: Ok(()), .. }) => "ok".to_owned(),
         // The reason may name hosts and users, so it stays in the log.
-        Some(Finding { state: Err(reason), .. }) if reason.starts_with(SCHEMA) => reason.clone(),
+        Some(Finding { state: Err(reason), .. }) if reason.starts_with(migrations::OLD) => reason.clone(),
         Some(_) => "down".to_owned(),
     }
 }
@@ -157,23 +157,17 @@ fn in_words(finding: Option<&Finding>) -> String {
 fn is_away(finding: Option<&Finding>) -> bool {
     finding.is_some_and(|finding| match &finding.state {
         Ok(()) => finding.at.elapsed() > STALE,
-        Err(reason) => !reason.starts_with(SCHEMA),
+        Err(reason) => !reason.starts_with(migrations::OLD),
     })
 }
 
-const SCHEMA: &str = "the schema is old";
-
 fn check_database(database: &Database, note: impl Fn(Schedule)) -> Result<(), String> {
     let mut conn = database.get().map_err(|e| e.to_string())?;
-    match migrations::pending(&mut conn).map_err(|e| e.to_string())? {
-        0 => {
-            let Entries { entries, now } = schedules::list(&mut conn).map_err(|e| e.to_string())?;
-            let beat = BeatState::of(entries.iter().map(|entry| &entry.progress), now);
-            let waited = |slot: DateTime<Utc>| (now - slot).to_std().unwrap_or_default();
-            let overdue = |entry: Entry| (entry.name, entry.progress.overdue(now).map(waited).unwrap_or_default());
-            note(Schedule { beat, overdue: entries.into_iter().map(overdue).collect() });
-            Ok(())
-        }
-        pending => Err(format!("{SCHEMA}: {pending} migrations are to be run by `logmon-api migrate`")),
-    }
+    migrations::require_current(&mut conn).map_err(|e| e.to_string())?;
+    let Entries { entries, now } = schedules::list(&mut conn).map_err(|e| e.to_string())?;
+    let beat = BeatState::of(entries.iter().map(|entry| &entry.progress), now);
+    let waited = |slot: DateTime<Utc>| (now - slot).to_std().unwrap_or_default();
+    let overdue = |entry: Entry| (entry.name, entry.progress.overdue(now).map(waited).unwrap_or_default());
+    note(Schedule { beat, overdue: entries.into_iter().map(overdue).collect() });
+    Ok(())
 }

@@ -13,7 +13,7 @@ use logmon_core::schedule::SlotState;
 use logmon_core::schedule::catch_up::Plan;
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, Push};
-use logmon_store::db::{Connection, Database, schedule_slots, schedules};
+use logmon_store::db::{Connection, Database, migrations, schedule_slots, schedules};
 use serde_json::json;
 
 use crate::entries::Entry;
@@ -62,6 +62,7 @@ impl Ticker {
     /// What is waited for.
     pub fn register(&self) -> Result<(), Trouble> {
         let mut conn = self.database.get()?;
+        migrations::require_current(&mut conn)?;
         for entry in &self.entries {
             schedules::register(&mut conn, entry.name, &entry.schedule)?;
         }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 use logmon_store::broker::BrokerError;
+use logmon_store::db::migrations::MigrateError;
 use logmon_store::db::{DbError, Retryable as _};
 
 /// How far this machine's clock may be off the database's.
@@ -14,6 +15,8 @@ pub const SKEW_MAX: chrono::Duration = chrono::Duration::seconds(5);
 pub enum Trouble {
     /// The database is away, or refuses.
     Database(DbError),
+    /// The database's schema is not that of this program.
+    Schema(MigrateError),
     /// Redis is away, or refuses.
     Redis(BrokerError),
     /// This machine's clock is so far ahead of the database's, or behind it: one of the two is wrong.
@@ -23,6 +26,15 @@ pub enum Trouble {
 impl From<DbError> for Trouble {
     fn from(error: DbError) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<MigrateError> for Trouble {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::Db(error) => Self::Database(error),
+            error => Self::Schema(error),
+        }
     }
 }
 
@@ -36,6 +48,7 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Database(error) => write!(f, "waiting for the database: {error}"),
+            Self::Schema(error) => write!(f, "waiting for the database: {error}"),
             Self::Redis(error) => write!(f, "waiting for Redis: {error}"),
             Self::Clock(ahead) => {
                 let side = if *ahead < chrono::Duration::zero() { "behind" } else { "ahead of" };

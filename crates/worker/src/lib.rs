@@ -48,6 +48,7 @@ use logmon_core::config::{
 use logmon_core::stop::{Stop, Urgency};
 use logmon_store::broker::{Broker, BrokerError, WorkerId, hostname};
 use logmon_store::db::Database;
+use logmon_store::db::migrations::{self, MigrateError};
 use logmon_store::db::writer::{self, Writer};
 use logmon_store::metrics::Pulse;
 use logmon_store::python_workers;
@@ -120,6 +121,11 @@ const ASK_DATABASE: Duration = Duration::from_secs(1);
 /// Connections to the database beside one for each slot: a slot without one would only put its tasks back.
 const OTHER_CONNECTIONS: usize = 2;
 
+/// Whether the database is there, with the tables that the tasks need. Without them each would fail for good.
+fn current(database: &Database) -> Result<(), MigrateError> {
+    migrations::require_current(&mut *database.get()?)
+}
+
 impl Cli {
     fn work(&self, table: Vec<Setting>) -> anyhow::Result<()> {
         let stop = Stop::on_signals()?;
@@ -153,7 +159,7 @@ impl Cli {
         let runner = Runner::new(context, worker.clone(), Arc::clone(&events), results, &open);
         let slots = Slots::new(runner, open.board.clone(), connections - OTHER_CONNECTIONS);
         presence.answer(open.clone(), slots.clone());
-        if stop.wait_for("the database", || database.get().map(drop)).is_some() {
+        if stop.wait_for("the database", || current(&database)).is_some() {
             let concurrency = self.worker.concurrency;
             log::info!(worker = name.as_str(), concurrency; "serving {}", open.queues.now().join(", "));
             let reporter = Reporter {
@@ -195,7 +201,7 @@ impl Cli {
         let (database, pulse) = (Database::new(&own), figures.database.clone());
         // It ends with the process.
         drop(Loop::start(ASK_DATABASE, move || {
-            if database.get().is_ok() {
+            if current(&database).is_ok() {
                 pulse.beat();
             }
         }));

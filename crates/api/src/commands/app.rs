@@ -8,7 +8,7 @@ use logmon_core::field::{FieldValue, Fields};
 use logmon_core::page::{Cursor, LIMIT_MAX, Page};
 use logmon_store::db::{Database, apps};
 
-use super::{print_json, wait_for_database};
+use super::{print_json, wait_for_tables};
 use crate::endpoints::apps::AppView;
 
 /// What to do with the apps.
@@ -60,7 +60,7 @@ impl App {
                 let app = NewApp::from_fields(&fields)
                     .map_err(|errors| anyhow::anyhow!("{}", serde_json::to_string(&errors).unwrap_or_default()))?;
                 let database = Database::new(&settings.database);
-                print_json(&AppView::from(apps::create(&mut *wait_for_database(&database)?, &app, SystemClock.now())?))
+                print_json(&AppView::from(apps::create(&mut *wait_for_tables(&database)?, &app, SystemClock.now())?))
             }
             Action::List { settings } => {
                 settings.log.install();
@@ -71,7 +71,7 @@ impl App {
 }
 
 fn every_app(database: &Database) -> anyhow::Result<Vec<AppView>> {
-    let mut conn = wait_for_database(database)?;
+    let mut conn = wait_for_tables(database)?;
     let mut all = Vec::new();
     let mut page = Page { limit: LIMIT_MAX, after: None };
     loop {

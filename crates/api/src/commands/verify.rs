@@ -10,7 +10,7 @@ use logmon_core::config::{DatabaseSettings, LogSettings};
 use logmon_store::db::Database;
 use logmon_store::db::verify::{self, Span};
 
-use super::wait_for_database;
+use super::wait_for_tables;
 
 /// What to compare, and whether to mend it.
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ impl Verify {
         self.log.install();
         let range = self.since.unwrap_or(DateTime::UNIX_EPOCH)..self.until.unwrap_or(verify::END);
         let database = Database::patient(&self.database, Duration::MAX);
-        let mut conn = wait_for_database(&database)?;
+        let mut conn = wait_for_tables(&database)?;
         let (mut out, mut found) = (std::io::stdout().lock(), 0_u64);
         verify::differences(&mut conn, &range, |conn, difference| {
             found += 1;

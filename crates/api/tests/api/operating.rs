@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use logmon_store::db::migrations;
 use logmon_store::testing::process::eventually;
 
 use crate::common::System;
@@ -148,4 +149,24 @@ fn a_queue_stands_still_and_goes_on() {
     assert_eq!((code, &parse(&resumed)[0]["paused"]), (Some(0), &json!(false)));
     assert_eq!(api.result_of(id.trim())["status"], "SUCCESS");
     assert_eq!(system.command(&["queue", "pause"]).0, Some(2), "no names");
+}
+
+#[test]
+fn programs_wait_for_a_schema_that_is_older_than_they_are() {
+    let system = System::new();
+    migrations::revert_last(&mut system.database.connect()).unwrap();
+    let old = "the schema is old: 1 migrations are to be run by `logmon-api migrate`";
+    let (worker, beat) = (system.start("logmon-worker", &[], &[]), system.start("logmon-beat", &[], &[]));
+    for process in [&worker, &beat] {
+        process.wait_for_line(&format!("waiting for the database: {old}"));
+    }
+    let (status, task) = system.command(&["call", NOOP]);
+    assert_eq!(
+        (status, system.command(&["app", "list"]).0, system.command(&["verify"]).0),
+        (Some(0), Some(1), Some(1))
+    );
+    assert_eq!(system.command(&["migrate"]).0, Some(0));
+    worker.wait_for_line("serving");
+    worker.wait_for_line(task.trim());
+    beat.wait_for_line("watching");
 }

@@ -19,9 +19,15 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 /// The seed's tables, which a database may hold before our first migration.
 const SEED_TABLES: [&str; 4] = ["core_app", "core_log", "core_alert", "core_logsummary"];
 
+/// How what is said of an older schema begins: see [`MigrateError::Old`].
+pub const OLD: &str = "the schema is old";
+
 /// A migration did not succeed. Those before it are done; run them again when the cause is gone.
 #[derive(Debug, Error)]
 pub enum MigrateError {
+    /// The database has not seen so many of this program's migrations.
+    #[error("{old}: {0} migrations are to be run by `logmon-api migrate`", old = OLD)]
+    Old(usize),
     /// Another process is migrating and did not end within a minute.
     #[error("another process has been migrating this database for over a minute")]
     Busy,
@@ -136,6 +142,17 @@ pub fn pending(conn: &mut Connection) -> Result<usize, MigrateError> {
     let applied: Vec<Applied> = diesel::sql_query("SELECT version FROM __diesel_schema_migrations").load(conn)?;
     let is_pending = |version: &str| applied.iter().all(|applied| applied.version != version);
     Ok(ours.iter().filter(|migration| is_pending(&migration.name().version().to_string())).count())
+}
+
+/// Makes sure that the database has seen all migrations of this program. One that has seen more is as good.
+///
+/// # Errors
+/// [`MigrateError::Old`] when some are pending; or when the database cannot be asked.
+pub fn require_current(conn: &mut Connection) -> Result<(), MigrateError> {
+    match pending(conn)? {
+        0 => Ok(()),
+        count => Err(MigrateError::Old(count)),
+    }
 }
 
 /// Takes back the newest migration, for the test that each can be taken back.

@@ -257,6 +257,30 @@ fn a_silent_connection_does_not_stop_the_rest() {
 }
 
 #[test]
+fn whoever_stores_nothing_is_told_why_in_words() {
+    let test = TestDatabase::new();
+    let app = app(&test, "shop");
+    let said = || {
+        let stored = submit(test.writer(), vec![record(app, Level::Info, 0)]).recv_timeout(PATIENCE).unwrap();
+        stored.unwrap_err().to_string()
+    };
+    let mut session = test.session();
+    session.execute("LOCK TABLES core_log WRITE");
+    assert_eq!(said(), "the database is unavailable: no answer within 3 s");
+    session.execute("UNLOCK TABLES");
+    test.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON core_log FOR EACH ROW
+         SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1114, MESSAGE_TEXT = 'The table is full'",
+    );
+    assert_eq!(said(), "the database is unavailable: ERROR 1114 (HY000): The table is full");
+    let nowhere = Writer::start(&settings("mysql://u:p@127.0.0.1:1/d"));
+    let refused = submit(&nowhere, vec![record(app, Level::Info, 0)]).recv_timeout(PATIENCE).unwrap();
+    let refused = refused.unwrap_err().to_string();
+    let expected = "the database is unavailable: Could not connect to address `127.0.0.1:1': Connection refused";
+    assert!(refused.starts_with(expected), "{refused}");
+}
+
+#[test]
 fn what_waited_too_long_is_not_begun() {
     let test = TestDatabase::new();
     let app = app(&test, "shop");

@@ -4,6 +4,7 @@
 //! and does not say which id an INSERT began with.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
@@ -109,16 +110,16 @@ impl Link {
         let turn = guard::turn();
         let connected = Conn::new(options(settings)?);
         drop(turn);
-        let mut conn = connected.map_err(unavailable)?;
-        conn.query_drop("SET NAMES utf8mb4").map_err(unavailable)?;
+        let mut conn = connected.map_err(|e| unavailable(&e))?;
+        conn.query_drop("SET NAMES utf8mb4").map_err(|e| unavailable(&e))?;
         // The text of the statements relies on the charset and on backslash escapes.
         let session = format!(
             "SET SESSION sql_mode = '{SQL_MODE}', SESSION time_zone = '+00:00', SESSION innodb_lock_wait_timeout = 1,
              SESSION wait_timeout = {SERVER_PATIENCE}, SESSION autocommit = 0"
         );
-        conn.query_drop(session).map_err(unavailable)?;
+        conn.query_drop(session).map_err(|e| unavailable(&e))?;
         let asked = "SELECT @@auto_increment_increment, @@max_allowed_packet, @@version";
-        let said: Option<(i64, usize, String)> = conn.query_first(asked).map_err(unavailable)?;
+        let said: Option<(i64, usize, String)> = conn.query_first(asked).map_err(|e| unavailable(&e))?;
         let (step, packet, version) = said.unwrap_or_else(|| (1, 1 << 20, String::new()));
         let share = if version.contains("MariaDB") { "LOCK IN SHARE MODE" } else { "FOR SHARE" };
         Ok(Self { conn, step, room: packet.saturating_sub(ENVELOPE), share, used_at: Instant::now() })
@@ -153,7 +154,7 @@ impl Link {
 
     /// Takes back a transaction that did not come to its end.
     pub(super) fn roll_back(&mut self) -> Result<(), Trouble> {
-        self.conn.query_drop("ROLLBACK").map_err(unavailable)
+        self.conn.query_drop("ROLLBACK").map_err(|e| unavailable(&e))
     }
 
     /// Which of the records' event ids are known, in a transaction of its own. Asks for nothing when they have none.
@@ -163,7 +164,8 @@ impl Link {
             let mut result = self.conn.query_iter(sql + text::COMMIT).map_err(trouble)?;
             while let Some(set) = result.iter() {
                 for row in set {
-                    let row = mysql::from_row_opt(row.map_err(trouble)?).map_err(unavailable)?;
+                    let row =
+                        mysql::from_row_opt(row.map_err(trouble)?).map_err(|e| Trouble::Unavailable(e.to_string()))?;
                     let (app, event_id, id, micros): (i64, Vec<u8>, i64, i64) = row;
                     let created_at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
                     known.add(AppId(app), event_id, Earlier { id: LogId(id), created_at });
@@ -223,18 +225,40 @@ fn options(settings: &DatabaseSettings) -> Result<OptsBuilder, Trouble> {
 
 // The numbers are MySQL's and MariaDB's alike; those of Galera among them.
 fn trouble(error: Error) -> Trouble {
-    let Error::MySqlError(refusal) = &error else { return unavailable(error) };
+    let Error::MySqlError(refusal) = &error else { return unavailable(&error) };
     match refusal.code {
-        1213 | 1180 => Trouble::Conflict(error.to_string()),
-        1205 => Trouble::Locked(error.to_string()),
+        1213 | 1180 => Trouble::Conflict(in_words(&error)),
+        1205 => Trouble::Locked(in_words(&error)),
         1452 => Trouble::UnknownApp,
         1062 => Trouble::Duplicate,
         // Too many connections, shutting down, read-only, full, killed, not ready: whatever is sent now fails.
-        1021 | 1040 | 1041 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836 | 1927 => unavailable(error),
-        _ => Trouble::Refused(error.to_string()),
+        1021 | 1040 | 1041 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836 | 1927 => unavailable(&error),
+        _ => Trouble::Refused(in_words(&error)),
     }
 }
 
-fn unavailable(error: impl std::fmt::Display) -> Trouble {
-    Trouble::Unavailable(error.to_string())
+fn unavailable(error: &Error) -> Trouble {
+    Trouble::Unavailable(in_words(error))
+}
+
+/// The cause by itself, out of the client library's types; of what the system calls a time-out, what it means.
+fn in_words(error: &Error) -> String {
+    let cause = match error {
+        Error::IoError(cause) => cause.to_string(),
+        Error::CodecError(cause) => cause.to_string(),
+        Error::DriverError(cause) => cause.to_string(),
+        Error::MySqlError(refusal) => refusal.to_string(),
+        other => other.to_string(),
+    };
+    match kind_in(&cause) {
+        Some(ErrorKind::WouldBlock | ErrorKind::TimedOut) => format!("no answer within {} s", ANSWER.as_secs()),
+        _ => cause,
+    }
+}
+
+// The library does not let the system's error out of its own, but for the text.
+fn kind_in(cause: &str) -> Option<ErrorKind> {
+    let (_, code) = cause.rsplit_once("(os error ")?;
+    let (code, _) = code.split_once(')')?;
+    Some(std::io::Error::from_raw_os_error(code.parse().ok()?).kind())
 }

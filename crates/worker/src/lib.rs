@@ -4,7 +4,7 @@
 //! tells Redis what became of them, and the [`board`] is where the three meet; the [`heartbeat`] says that this worker is
 //! alive; the [`reaper`] brings back what dead workers held and what has become due; [`revokes`] is what is not to be
 //! run. [`registry`] lists the handlers, [`events`] tells who listens, [`control`] answers who asks, and [`presence`] is how
-//! both know the worker; [`vitals`] is what the heartbeat says.
+//! both know the worker; [`vitals`] is what the heartbeat says, [`put_back`] what is said of tasks that wait.
 
 pub mod board;
 pub mod channels;
@@ -19,6 +19,7 @@ pub mod limits;
 pub mod machine;
 pub mod metrics;
 pub mod presence;
+pub mod put_back;
 pub mod queues;
 pub mod reaper;
 pub mod registry;

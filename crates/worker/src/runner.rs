@@ -14,6 +14,7 @@ use logmon_store::broker::{Burial, Due, Fetched, Finish, Keep, MAX_DELIVERIES, P
 use crate::context::{Context, SoftLimit};
 use crate::events::{Event, Events};
 use crate::presence::Open;
+use crate::put_back::PutBack;
 use crate::registry::{self, Failure};
 use crate::report::{Report, Run};
 use crate::results::Results;
@@ -33,6 +34,7 @@ pub struct Runner {
     events: Arc<dyn Events>,
     results: Results,
     open: Open,
+    put_back: PutBack,
 }
 
 /// What is to be done with a message after its run.
@@ -48,7 +50,7 @@ enum Verdict {
 impl Runner {
     /// A slot.
     pub fn new(context: Context, worker: WorkerId, events: Arc<dyn Events>, results: Results, open: &Open) -> Self {
-        Self { context, worker, events, results, open: open.clone() }
+        Self { context, worker, events, results, open: open.clone(), put_back: PutBack::default() }
     }
 
     /// Works until it is told to stop, or its run is abandoned.
@@ -104,14 +106,18 @@ impl Runner {
             None => self.run_task(&active)?,
         };
         Some(match verdict {
-            Verdict::Done(outcome) => self.end(&active, outcome),
+            Verdict::Done(outcome) => {
+                if matches!(outcome, Outcome::Success(_)) {
+                    self.put_back.over(message);
+                }
+                self.end(&active, outcome)
+            }
             Verdict::Again(outcome, pause) => {
                 let next = next_attempt(message, self.context.clock.now(), pause);
                 self.ended(&active, outcome, vec![next], None)
             }
             Verdict::PutBack(reason) => {
-                let (task, task_id) = (message.task.as_str(), message.id.as_str());
-                log::warn!(task, task_id; "put back: {reason}");
+                self.put_back.hear(message, &reason);
                 self.events.tell(message, Event::PutBack);
                 Report::PutBack { tag: active.tag.clone() }
             }

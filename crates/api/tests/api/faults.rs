@@ -296,7 +296,7 @@ fn a_redis_that_is_full_takes_nothing_new_and_what_it_has_comes_to_its_end() {
 #[test]
 fn a_database_that_takes_no_writes_is_tried_once_a_second_and_not_for_each_task() {
     let system = System::new();
-    let (api, worker) = (system.serve(), system.work(&[("CONCURRENCY", "1")]));
+    let (api, worker) = (system.serve(), system.work(&[("CONCURRENCY", "1"), ("LOG_LEVEL", "debug")]));
     // As one that has lost its role in a failover: it answers, and refuses.
     system.database.execute(
         "CREATE TRIGGER read_only BEFORE INSERT ON core_log FOR EACH ROW
@@ -314,5 +314,9 @@ fn a_database_that_takes_no_writes_is_tried_once_a_second_and_not_for_each_task(
     assert!(start.elapsed() >= Duration::from_secs(2), "{}", worker.said());
     system.database.execute("DROP TRIGGER read_only");
     eventually("all logs", || (rows(&system) == 50).then_some(()));
+    worker.wait_for_line("run again, not put back");
+    let said = worker.said();
+    let warned = said.lines().filter(|line| line.contains("WARN") && line.contains("put back")).count();
+    assert_eq!(warned, 1, "{said}");
     assert_alive([worker, api.process]);
 }

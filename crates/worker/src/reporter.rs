@@ -128,7 +128,7 @@ impl Reporter {
     }
 
     fn lost(&self) {
-        log::warn!(worker = self.worker.0.as_str(); "a task was taken over by another worker meanwhile");
+        log::warn!(worker = self.worker.0.as_str(); "a task was taken over by another worker meanwhile, or Redis lost it");
     }
 
     fn until_redis_answers<T>(&self, ask: impl Fn() -> Result<T, BrokerError>) -> Option<T> {

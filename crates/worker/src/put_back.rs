@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use logmon_core::celery::TaskMessage;
 
+/// So many causes are remembered: some name a connection, and are new each time.
+const CAUSES_MAX: usize = 100;
+
 /// Which causes were said, each with its task. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct PutBack(Arc<Mutex<BTreeSet<(String, String)>>>);
@@ -13,7 +16,12 @@ impl PutBack {
     /// A task is put back for this reason.
     pub fn hear(&self, message: &TaskMessage, reason: &str) {
         let (task, task_id) = (message.task.as_str(), message.id.as_str());
-        let is_new = self.said(|said| said.insert((task.to_owned(), reason.to_owned())));
+        let is_new = self.said(|said| {
+            if said.len() >= CAUSES_MAX {
+                said.clear();
+            }
+            said.insert((task.to_owned(), reason.to_owned()))
+        });
         if is_new {
             log::warn!(task, task_id; "put back until it can be run: {reason}");
         } else {

@@ -135,7 +135,7 @@ impl Link {
     /// Runs statements in one round trip, and gives the id that their first INSERT began with. Where one of them fails,
     /// those before it stay done: the caller takes them back.
     pub(super) fn run(&mut self, statements: &str) -> Result<i64, Trouble> {
-        self.send(statements).map_err(trouble)
+        Ok(self.send(statements)?)
     }
 
     fn send(&mut self, transaction: &str) -> Result<i64, Error> {
@@ -161,11 +161,10 @@ impl Link {
     pub(super) fn known_events(&mut self, records: &[&Record]) -> Result<Known, Trouble> {
         let mut known = Known::default();
         for sql in text::known_events(records, self.room) {
-            let mut result = self.conn.query_iter(sql + text::COMMIT).map_err(trouble)?;
+            let mut result = self.conn.query_iter(sql + text::COMMIT)?;
             while let Some(set) = result.iter() {
                 for row in set {
-                    let row =
-                        mysql::from_row_opt(row.map_err(trouble)?).map_err(|e| Trouble::Unavailable(e.to_string()))?;
+                    let row = mysql::from_row_opt(row?).map_err(|e| Trouble::Unavailable(e.to_string()))?;
                     let (app, event_id, id, micros): (i64, Vec<u8>, i64, i64) = row;
                     let created_at = DateTime::from_timestamp_micros(micros).unwrap_or_default();
                     known.add(AppId(app), event_id, Earlier { id: LogId(id), created_at });
@@ -179,7 +178,7 @@ impl Link {
     pub(super) fn taken_keys(&mut self, wanted: &[&Key]) -> Result<HashSet<Vec<u8>>, Trouble> {
         let mut taken = HashSet::new();
         for sql in text::taken_keys(wanted, self.room) {
-            let found: Vec<Vec<u8>> = self.conn.query(sql).map_err(trouble)?;
+            let found: Vec<Vec<u8>> = self.conn.query(sql)?;
             taken.extend(found);
         }
         Ok(taken)
@@ -201,7 +200,7 @@ impl Link {
         // Another index has the ids too, but not the locks.
         let table = "core_app FORCE INDEX (PRIMARY)";
         let sql = format!("SELECT id FROM {table} WHERE id IN ({}){rows}{}", ids.join(","), text::COMMIT);
-        Ok(self.conn.query_map(sql, AppId).map_err(trouble)?.into_iter().collect())
+        Ok(self.conn.query_map(sql, AppId)?.into_iter().collect())
     }
 }
 
@@ -223,17 +222,19 @@ fn options(settings: &DatabaseSettings) -> Result<OptsBuilder, Trouble> {
         .write_timeout(Some(ANSWER)))
 }
 
-// The numbers are MySQL's and MariaDB's alike; those of Galera among them.
-fn trouble(error: Error) -> Trouble {
-    let Error::MySqlError(refusal) = &error else { return unavailable(&error) };
-    match refusal.code {
-        1213 | 1180 => Trouble::Conflict(in_words(&error)),
-        1205 => Trouble::Locked(in_words(&error)),
-        1452 => Trouble::UnknownApp,
-        1062 => Trouble::Duplicate,
-        // Too many connections, shutting down, read-only, full, killed, not ready: whatever is sent now fails.
-        1021 | 1040 | 1041 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836 | 1927 => unavailable(&error),
-        _ => Trouble::Refused(in_words(&error)),
+impl From<Error> for Trouble {
+    // The numbers are MySQL's and MariaDB's alike; those of Galera among them.
+    fn from(error: Error) -> Self {
+        let Error::MySqlError(refusal) = &error else { return unavailable(&error) };
+        match refusal.code {
+            1213 | 1180 => Self::Conflict(in_words(&error)),
+            1205 => Self::Locked(in_words(&error)),
+            1452 => Self::UnknownApp,
+            1062 => Self::Duplicate,
+            // Too many connections, shutting down, read-only, full, killed, not ready: whatever is sent now fails.
+            1021 | 1040 | 1041 | 1047 | 1053 | 1114 | 1203 | 1290 | 1317 | 1792 | 1836 | 1927 => unavailable(&error),
+            _ => Self::Refused(in_words(&error)),
+        }
     }
 }
 

@@ -228,19 +228,22 @@ fn event_ids_go_with_their_logs() {
     let (gone, stays) = (app(&test, "gone"), app(&test, "stays"));
     let writer = test.writer();
     let day = 24 * 3_600;
-    let first = store(writer, vec![event(gone, "a", 0), event(stays, "a", 0), event(stays, "b", day)]);
+    // A new table has partitions for days about today.
+    let start = (today() - at(0).date_naive()).num_days() * day;
+    let next = start + day;
+    let first = store(writer, vec![event(gone, "a", start), event(stays, "a", start), event(stays, "b", next)]);
     assert!(apps::delete_with_rest(&mut test.connect(), gone).unwrap() > 0);
     assert_eq!(test.number(&format!("{EVENTS} WHERE app_id = {}", gone.0)), 0);
-    assert_eq!(store(writer, vec![event(stays, "a", 1)]), [before(first[1], 0)]);
+    assert_eq!(store(writer, vec![event(stays, "a", start + 1)]), [before(first[1], start)]);
 
     let mut conn = test.connect();
-    let last = at(day).date_naive() + Days::new(3);
+    let last = at(next).date_naive() + Days::new(3);
     partitions::make_until(&mut conn, last.max(today())).unwrap();
-    assert_eq!(partitions::drop_oldest_before(&mut conn, at(day).date_naive()).unwrap(), Dropped::One);
-    while partitions::drop_oldest_before(&mut conn, at(day).date_naive()).unwrap() == Dropped::One {}
+    assert_eq!(partitions::drop_oldest_before(&mut conn, at(next).date_naive()).unwrap(), Dropped::One);
+    while partitions::drop_oldest_before(&mut conn, at(next).date_naive()).unwrap() == Dropped::One {}
     assert_eq!(test.number(LOGS), 1);
-    assert_eq!(store(writer, vec![event(stays, "b", day + 1)]), [before(first[2], day)], "its log is kept");
-    assert!(matches!(store(writer, vec![event(stays, "a", day + 2)])[..], [Stored::Yes(_)]), "its log is gone");
+    assert_eq!(store(writer, vec![event(stays, "b", next + 1)]), [before(first[2], next)], "its log is kept");
+    assert!(matches!(store(writer, vec![event(stays, "a", next + 2)])[..], [Stored::Yes(_)]), "its log is gone");
     assert_eq!((test.number(EVENTS), test.number(LOGS)), (2, 2));
     assert_sound(&test);
 }

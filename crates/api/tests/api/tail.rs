@@ -273,19 +273,19 @@ fn who_does_not_read_is_told_how_much_was_left_out() {
     let stalled = TcpStream::connect(&api.address).unwrap();
     write!(&stalled, "GET /api/logs/tail/ HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     eventually("it is open", || (figure(&api, "logmon_tails") == 1).then_some(()));
+    let witness = Tail::open(&api.address, "?level=ERROR", None);
     // Nothing is read: the system's own buffers take the first of it, then the API's.
     let mut stored = 0;
-    eventually("something is left out", || {
-        if figure(&api, "logmon_tail_dropped_logs_total") > 0 {
-            return Some(());
-        }
+    while figure(&api, "logmon_tail_dropped_logs_total") == 0 {
         system.database.execute(
             "INSERT INTO core_log (app_id, level, message, created_at)
              SELECT 1, 'INFO', REPEAT('m', 4000), '2026-11-23 03:12:45' FROM seq_1_to_2000",
         );
-        stored += 2_000;
-        None
-    });
+        push(&api, 1, "ERROR", "all of them were handed out");
+        witness.next("log");
+        stored += 2_001;
+        assert!(stored < 100_000, "all of them wait for one reader");
+    }
     stalled.set_read_timeout(Some(PATIENCE)).unwrap();
     let (sender, events) = channel();
     std::thread::spawn(move || read(stalled, &sender));

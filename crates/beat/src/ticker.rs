@@ -83,8 +83,8 @@ impl Ticker {
         let now = self.time(&mut conn)?;
         let names: Vec<&str> = self.entries.iter().map(|entry| entry.name).collect();
         schedules::touch(&mut conn, &names, now)?;
-        if schedules::take_back(&mut conn, now)? > 0 {
-            log::warn!("the database's clock was set back: going on from its time now");
+        if schedules::is_ahead(&mut conn, now)? {
+            self.take_back(&mut conn, now)?;
         }
         for (name, since) in schedules::handled(&mut conn)? {
             if let Some(entry) = self.entry(&name) {
@@ -98,6 +98,23 @@ impl Ticker {
             }
         }
         Ok(now)
+    }
+
+    /// The clock was ahead: the slots that it had pushed or skipped before their time are due when that comes.
+    fn take_back(&self, conn: &mut Connection, now: DateTime<Utc>) -> Result<(), Trouble> {
+        loop {
+            let slots = schedule_slots::seen_to_after(conn, now)?;
+            if slots.is_empty() {
+                break;
+            }
+            self.broker.forget_slots(&slots)?;
+            schedule_slots::remove(conn, &slots)?;
+        }
+        // The last step, for whoever dies before it leaves the others to begin again.
+        if schedules::take_back(conn, now)? > 0 {
+            log::warn!("the database's clock was set back: going on from its time now");
+        }
+        Ok(())
     }
 
     fn entry(&self, name: &str) -> Option<&Entry> {

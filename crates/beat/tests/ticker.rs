@@ -216,6 +216,32 @@ fn a_database_whose_clock_was_set_back_does_not_silence_the_schedule() {
 }
 
 #[test]
+fn what_a_clock_that_was_ahead_saw_to_before_its_time_is_pushed_at_its_time() {
+    let rig = Rig::new();
+    let beat = rig.beat("a");
+    beat.register().unwrap();
+    beat.turn().unwrap();
+    let soon = DateTime::from_timestamp((SystemClock.now().timestamp() / 60 + 60) * 60, 0).unwrap();
+    let (minute, tens) = ("evaluate-rules-every-minute", "dispatch-notifications");
+    for (entry, state, seconds) in [(tens, "pushed", 0), (tens, "skipped", 10), (minute, "claimed", 0)] {
+        let slot = (soon + Duration::from_secs(seconds)).format("%F %T");
+        rig.database.execute(&format!(
+            "INSERT INTO core_scheduleslot (entry, slot, state, beat, claimed_at)
+             VALUES ('{entry}', '{slot}', '{state}', 'b', UTC_TIMESTAMP(6))"
+        ));
+    }
+    let task = (only(&beat, tens).task)(soon).unwrap();
+    assert_eq!(rig.redis.broker.push_slot(tens, soon, &task).unwrap(), Push::Now);
+    rig.database.execute("UPDATE core_schedule SET handled_until = UTC_TIMESTAMP(6) + INTERVAL 9 HOUR");
+    beat.turn().unwrap();
+    let ahead = "SELECT COUNT(*) FROM core_scheduleslot WHERE slot > UTC_TIMESTAMP(6) AND state";
+    assert_eq!(rig.database.number(&format!("{ahead} <> 'claimed'")), 0);
+    assert_eq!(rig.slots(minute, "claimed"), 1, "another one is pushing it");
+    let again = rig.redis.broker.push_slot(tens, soon, &task).unwrap();
+    assert_eq!(again, Push::Now, "Redis does not take it for pushed");
+}
+
+#[test]
 fn while_redis_is_away_slots_wait_unclaimed() {
     let rig = Rig::new();
     let mut beat = rig.beat("a");

@@ -17,6 +17,19 @@ impl Broker {
     /// # Errors
     /// See [`BrokerError`]. It may be called again.
     pub fn push_slot(&self, entry: &str, slot: DateTime<Utc>, task: &NewTask) -> Result<Push, BrokerError> {
-        self.enqueue_once(&format!("slot:{entry}@{}", slot.timestamp_millis()), REMEMBERED, task)
+        self.enqueue_once(&name(entry, slot), REMEMBERED, task)
     }
+
+    /// Lets the tasks of these slots be pushed again: a clock that was ahead had them pushed before their time.
+    ///
+    /// # Errors
+    /// See [`BrokerError`]. It may be called again.
+    pub fn forget_slots(&self, slots: &[(String, DateTime<Utc>)]) -> Result<(), BrokerError> {
+        let names: Vec<String> = slots.iter().map(|(entry, slot)| name(entry, *slot)).collect();
+        self.once_for(&names, Duration::ZERO)
+    }
+}
+
+fn name(entry: &str, slot: DateTime<Utc>) -> String {
+    format!("slot:{entry}@{}", slot.timestamp_millis())
 }

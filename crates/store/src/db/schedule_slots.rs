@@ -3,6 +3,8 @@
 //! Whoever inserts the row is the beat that pushes the slot's task: there is no leader. A row that stays claimed, because
 //! its beat died or stands still, is taken over by the others; see [`super::schedules`] for why nothing here is locked.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, NaiveDateTime, Utc};
 use diesel::dsl::min;
 use diesel::prelude::*;
@@ -144,6 +146,37 @@ pub fn skipped_since(conn: &mut Connection, of: &str, since: DateTime<Utc>) -> R
         .count()
         .get_result(conn)?;
     Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// The slots later than `now` that were seen to, at most a thousand of them: a clock that was ahead has been set back, and
+/// their moment is yet to come.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn seen_to_after(conn: &mut Connection, now: DateTime<Utc>) -> Result<Vec<(String, DateTime<Utc>)>, DbError> {
+    let rows: Vec<(String, NaiveDateTime)> = core_scheduleslot::table
+        .select((entry, slot))
+        .filter(slot.gt(now.naive_utc()))
+        .filter(state.ne(SlotState::Claimed.as_str()))
+        .limit(i64::try_from(CHUNK).unwrap_or(i64::MAX))
+        .load(conn)?;
+    Ok(rows.into_iter().map(|(of, moment)| (of, utc(moment))).collect())
+}
+
+/// Removes slots that were seen to.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn remove(conn: &mut Connection, slots: &[(String, DateTime<Utc>)]) -> Result<(), DbError> {
+    let mut moments: BTreeMap<&str, Vec<NaiveDateTime>> = BTreeMap::new();
+    for (of, moment) in slots {
+        moments.entry(of).or_default().push(moment.naive_utc());
+    }
+    for (of, moments) in moments {
+        let rows = core_scheduleslot::table.filter(entry.eq(of)).filter(slot.eq_any(moments));
+        diesel::delete(rows.filter(state.ne(SlotState::Claimed.as_str()))).execute(conn)?;
+    }
+    Ok(())
 }
 
 /// Removes the slots before `before` that nobody is to push any more.

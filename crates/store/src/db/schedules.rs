@@ -88,6 +88,16 @@ pub fn advance(conn: &mut Connection, entry: &str, until: DateTime<Utc>) -> Resu
     Ok(())
 }
 
+/// Whether a clock that was ahead has seen to what lies more than a minute after `now`.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn is_ahead(conn: &mut Connection, now: DateTime<Utc>) -> Result<bool, DbError> {
+    let ahead = (now + chrono::Duration::minutes(1)).naive_utc();
+    let ahead = core_schedule::table.filter(core_schedule::handled_until.gt(ahead));
+    Ok(diesel::select(diesel::dsl::exists(ahead)).get_result(conn)?)
+}
+
 /// Takes back to `now` what has been seen to by a clock that was ahead, and says of how many entries that was.
 ///
 /// # Errors

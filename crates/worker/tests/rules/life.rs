@@ -1,7 +1,8 @@
 //! How alerts come and go: with windows, with logs that come late, and after a time in which nobody evaluated.
 
-use chrono::{SubsecRound as _, TimeDelta, Timelike as _};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Timelike as _};
 use logmon_core::alert::{AlertState, Severity};
+use logmon_core::clock::{Clock as _, SystemClock};
 use logmon_core::log::Level;
 use logmon_store::db::alert_events;
 use serde_json::json;
@@ -192,6 +193,23 @@ fn an_app_that_has_gone_quiet_is_told_with_its_last_log() {
     let alert = rig.open().remove(0);
     assert_eq!((alert.app.0, alert.content.as_str()), (1, "no logs in the past 30 minutes"));
     assert_eq!(alert.finding.unwrap().last.unwrap().created_at, start);
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_evaluated_is_evaluated_at_its_time() {
+    let rig = Rig::new(1, 0);
+    rig.rule(&json!({"name": "errors", "threshold": 0, "every": "10m"}));
+    let right = SystemClock.now();
+    rig.pass(9 * 60);
+    assert_eq!(rig.evaluate(), 0);
+    rig.set(right);
+    assert_eq!(rig.evaluate(), 0);
+    // The one after the next, for the next one may end before the database's time is asked for.
+    let end = DateTime::from_timestamp((right.timestamp() / 600 + 2) * 600, 0).unwrap();
+    rig.errors([end - TimeDelta::minutes(1)]);
+    rig.set(end);
+    assert_eq!(rig.evaluate(), 1);
+    assert!(!rig.open().remove(0).finding.unwrap().is_late, "it was found when its window ended");
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod save;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 use logmon_core::alert::{
     Condition, ERROR_LOGS, Factor, Kind, NewRule, Rule, RuleFilter, RuleId, RuleState, Severity, WatchedRule,
@@ -20,7 +20,7 @@ use logmon_core::page::Page;
 pub use save::{RULES_MAX, SaveRuleError, apply, create, delete, update};
 
 use super::schema::{core_channel, core_rule, core_rulechannel};
-use super::{Connection, DbError, channels, utc};
+use super::{Connection, DbError, channels, schedules, utc};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = core_rule)]
@@ -119,6 +119,21 @@ pub fn to_evaluate(conn: &mut Connection) -> Result<Vec<Evaluated>, DbError> {
         Evaluated { rule, until }
     };
     Ok(with_channels(conn, rows)?.into_iter().map(evaluated).collect())
+}
+
+/// How far beyond the database's time a rule may have been evaluated: clocks differ.
+pub const AHEAD_MAX: TimeDelta = TimeDelta::minutes(2);
+
+/// Takes back what rules were evaluated up to by a clock that was over [`AHEAD_MAX`] ahead of the database's.
+///
+/// They go on from the database's time: their windows would pass unseen until then. Says of how many rules that was.
+///
+/// # Errors
+/// See [`DbError`].
+pub fn take_back(conn: &mut Connection) -> Result<usize, DbError> {
+    let now = schedules::now(conn)?;
+    let ahead = core_rule::table.filter(core_rule::evaluated_until.gt((now + AHEAD_MAX).naive_utc()));
+    Ok(diesel::update(ahead).set(core_rule::evaluated_until.eq(now.naive_utc())).execute(conn)?)
 }
 
 /// Notes up to which window rules were evaluated; what is later already stays.

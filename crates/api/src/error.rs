@@ -142,7 +142,7 @@ impl From<DbError> for ApiError {
         match error {
             DbError::Unavailable(_) => Self::unavailable(error.to_string()),
             DbError::TooSlow => {
-                let detail = "The search took too long: narrow its range, or name an app.";
+                let detail = "It took too long: narrow the range, name an app, or ask for fewer with limit.";
                 Self { code: ErrorCode::TooSlow, body: Body::Hidden { detail, cause: error.to_string() } }
             }
             DbError::Query(_) => Self::internal(error.to_string()),

@@ -183,7 +183,7 @@ fn searches_that_take_long_leave_connections_to_the_others() {
     assert!(statuses.contains(&503) && statuses.contains(&429), "{statuses:?}");
     let slow = api.get(&search);
     assert_eq!((slow.status, slow.header("retry-after")), (503, Some("1")));
-    assert_eq!(slow.json()["detail"], "The search took too long: narrow its range, or name an app.");
+    assert_eq!(slow.json()["detail"], "It took too long: narrow the range, name an app, or ask for fewer with limit.");
     assert_eq!(slow.json()["request_id"].as_str(), slow.header("x-request-id"));
 }
 

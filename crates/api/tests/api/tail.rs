@@ -343,7 +343,7 @@ fn wrong_requests_are_named_and_readers_that_leave_are_forgotten() {
     let refused = api.send("GET", "/api/logs/tail/", &[("Last-Event-ID", "7.x")], None);
     assert_eq!(
         (refused.status, refused.json()),
-        (400, json!({"Last-Event-ID": ["Not the id of an event of this tail."]}))
+        (400, json!({"Last-Event-ID": ["Expected the id of an event of a tail."]}))
     );
     let tail = Tail::open(&api.address, "", None);
     eventually("it is counted", || (figure(&api, "logmon_tails") == 1).then_some(()));

@@ -45,7 +45,7 @@ pub async fn tail(request: HttpRequest, state: Data<State>) -> Result<HttpRespon
     let filter = filter_of_tail(&Query::parse(request.query_string()), state.clock.now())?;
     let after = request.headers().get(LAST_EVENT_ID).filter(|value| !value.is_empty()).map(|value| {
         let seen = value.to_str().ok().and_then(|text| text.parse().ok());
-        seen.ok_or_else(|| FieldErrors::one("Last-Event-ID", "Not the id of an event of this tail.".to_owned()))
+        seen.ok_or_else(|| FieldErrors::one("Last-Event-ID", "Expected the id of an event of a tail.".to_owned()))
     });
     let events = stream(&state.tails, &state, filter, after.transpose()?).await?;
     let mut response = HttpResponse::Ok();

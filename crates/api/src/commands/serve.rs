@@ -1,6 +1,7 @@
 //! `serve`: the HTTP server.
 
 use std::num::NonZeroU32;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,14 +130,16 @@ fn stop_on(Ending { stop, server, health, tails, delay }: Ending) {
         }
         health.stopping();
         log::info!("stopping: no new requests in {} s", delay.as_secs_f64());
-        stop.wait(Urgency::Now, delay);
-        // They would go on for as long as their clients like.
-        tails.close();
-        // It stops from then on; its end is waited for by `run`.
-        drop(server.stop(true));
-        while stop.wait(Urgency::Now, FOREVER) < Urgency::Now {}
+        if stop.wait(Urgency::Now, delay) < Urgency::Now {
+            // They would go on for as long as their clients like.
+            tails.close();
+            // It stops from then on; its end is waited for by `run`.
+            drop(server.stop(true));
+            while stop.wait(Urgency::Now, FOREVER) < Urgency::Now {}
+        }
         // It does not listen to another order while it waits for its requests.
-        log::warn!("stopped with requests under way");
+        log::warn!("stopped at once: what was under way is cut off");
+        let _code = logmon_store::db::ended(ExitCode::FAILURE);
         std::process::exit(1);
     });
 }
